@@ -1,0 +1,6 @@
+// The elementary functions of Vec<float> and Vec<double>.
+#pragma once
+
+#include "vec_math_basic.h"
+#include "vec_math_exp.h"
+#include "vec_math_log.h"
