@@ -1,0 +1,306 @@
+#include "autograd/engine.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "autograd/gradient_ops.h"
+#include "autograd/variable.h"
+
+namespace tapegrad::autograd {
+
+GradientOps gradient_ops;
+
+/// One run of the backward pass. Several may be active at once: in other threads, or nested inside a hook.
+class Engine {
+ public:
+  Engine(bool keep_graph, std::span<const Edge> inputs, bool accumulate)
+      : keep_graph_(keep_graph), accumulate_(accumulate), inputs_(inputs), captured_(inputs.size()) {}
+  ~Engine() {
+    // After an error nodes that were reached but not executed still hold gradients.
+    for (Node* node : heap_) release(node);
+  }
+
+  void restrict_to_inputs(std::span<const Edge> roots);
+  void arrive(const Edge& edge, Tensor gradient);
+  void run();
+  std::vector<Tensor> take_captured() { return std::move(captured_); }
+
+ private:
+  struct Buffer {
+    Tensor* first;  // output 0
+    Tensor* more;   // outputs 1...
+    Tensor& operator[](uint32_t i) { return i == 0 ? *first : more[i - 1]; }
+  };
+  static bool shallower(const Node* a, const Node* b) { return a->depth < b->depth; }
+
+  Buffer buffer(Node* node);
+  void release(Node* node);
+  void execute(Node* node);
+  void fit(Node* source, int position, const Edge& edge, Tensor& gradient);
+  void capture(const Edge& edge, const Tensor& gradient);
+
+  bool keep_graph_;
+  bool accumulate_;
+  std::span<const Edge> inputs_;
+  std::vector<Tensor> captured_;
+  std::unordered_set<Node*> needed_;  // only with inputs_
+  std::vector<Node*> heap_;           // reached, not yet executed; deepest first
+  std::unordered_map<Node*, std::vector<Tensor>> overflow_;  // for nodes that another run is using
+  std::vector<Tensor> results_;
+};
+
+// Note [Engine scratch]
+// A run keeps the gradients that arrive at a node inside the node itself, which needs no lookup. A node that is in use
+// by another run (another thread, or an outer run while a hook starts a new one) is kept in a table instead.
+Engine::Buffer Engine::buffer(Node* node) {
+  if (node->runner_ == this) return {&node->pending_, node->more_pending_.get()};
+  if (node->runner_ == nullptr) {
+    node->runner_ = this;
+    node->retain();
+    if (node->output_count_ > 1 && !node->more_pending_)
+      node->more_pending_ = std::make_unique<Tensor[]>(node->output_count_ - 1);
+  } else {
+    auto [slot, inserted] = overflow_.try_emplace(node, std::max(node->output_count_, 1u));
+    Buffer buffer{slot->second.data(), slot->second.data() + 1};
+    if (!inserted) return buffer;
+    node->retain();
+    heap_.push_back(node);
+    std::push_heap(heap_.begin(), heap_.end(), shallower);
+    return buffer;
+  }
+  heap_.push_back(node);
+  std::push_heap(heap_.begin(), heap_.end(), shallower);
+  return {&node->pending_, node->more_pending_.get()};
+}
+
+void Engine::release(Node* node) {
+  if (node->runner_ == this) {
+    node->runner_ = nullptr;
+    node->pending_.reset();
+    node->more_pending_.reset();
+  } else {
+    overflow_.erase(node);
+  }
+  node->release();
+}
+
+namespace {
+
+bool is_unique(const Tensor& tensor) {
+  return tensor->references == 1 && tensor->storage->unique() && !tensor->python_object && tensor.is_contiguous();
+}
+
+void accumulate_into(Tensor& slot, Tensor gradient) {
+  if (!slot.defined())
+    slot = std::move(gradient);
+  else if (!modes.grad && is_unique(slot) && !slot->grad_fn && slot.dtype() == gradient.dtype())
+    gradient_ops.add_in_place(slot, gradient);
+  else
+    slot = gradient_ops.add(slot, gradient);
+}
+
+}  // namespace
+
+void Engine::arrive(const Edge& edge, Tensor gradient) {
+  Node* node = edge.node.get();
+  if (!needed_.empty() && !needed_.contains(node)) return;
+  if (node->is_accumulator() && inputs_.empty()) {
+    auto* leaf = static_cast<AccumulateGrad*>(node);
+    if (!leaf->has_hooks()) {
+      if (gradient.defined()) leaf->accumulate(std::move(gradient));
+      return;
+    }
+    // A hook sees the sum of all that arrives, so it has to wait in the heap like any node.
+  }
+  Buffer pending = buffer(node);
+  if (gradient.defined()) accumulate_into(pending[edge.input_nr], std::move(gradient));
+}
+
+void Engine::capture(const Edge& edge, const Tensor& gradient) {
+  for (size_t i = 0; i < inputs_.size(); ++i)
+    if (inputs_[i].node == edge.node && inputs_[i].input_nr == edge.input_nr) captured_[i] = gradient;
+}
+
+void Engine::run() {
+  while (!heap_.empty()) {
+    std::pop_heap(heap_.begin(), heap_.end(), shallower);
+    execute(heap_.back());
+  }
+}
+
+void Engine::execute(Node* node) {
+  const uint32_t outputs = std::max(node->output_count_, 1u);
+  // Move the gradients out of the scratch, so that a nested run may use the node.
+  Tensor single;
+  std::vector<Tensor> several;
+  std::span<Tensor> gradients;
+  {
+    Buffer pending = node->runner_ == this ? Buffer{&node->pending_, node->more_pending_.get()}
+                                           : Buffer{overflow_.at(node).data(), overflow_.at(node).data() + 1};
+    if (outputs == 1) {
+      single = std::move(pending[0]);
+      gradients = {&single, 1};
+    } else {
+      several.resize(outputs);
+      for (uint32_t i = 0; i < outputs; ++i) several[i] = std::move(pending[i]);
+      gradients = several;
+    }
+  }
+  heap_.pop_back();
+  if (node->runner_ == this)
+    node->runner_ = nullptr;
+  else
+    overflow_.erase(node);
+  const Ref<Node> owner = Ref<Node>::adopt(node);  // the count that buffer() took
+
+  if (node->extras_) [[unlikely]] {
+    for (auto& [output, hook] : node->extras_->tensor_hooks)
+      if (gradients[output].defined())
+        if (Tensor replaced = hook->call(gradients[output]); replaced.defined()) gradients[output] = replaced;
+    for (auto& [output, tensor] : node->extras_->retained)
+      if (gradients[output].defined()) set_gradient(Tensor(tensor), modes.grad ? gradients[output] : detach(gradients[output]));
+    if (!node->extras_->pre_hooks.empty()) {
+      std::vector<Tensor> arrived(gradients.begin(), gradients.end());
+      const auto hooks = node->extras_->pre_hooks;
+      for (auto& [id, hook] : hooks) hook->call(arrived, arrived);
+      std::copy(arrived.begin(), arrived.end(), gradients.begin());
+    }
+  }
+  if (!inputs_.empty()) {
+    for (uint32_t i = 0; i < outputs; ++i) {
+      if (!gradients[i].defined()) continue;
+      if (accumulate_ && node->is_accumulator()) continue;
+      capture({owner, i}, gradients[i]);
+    }
+    if (node->is_accumulator()) {
+      if (accumulate_) node->apply(gradients, {});
+      return;
+    }
+    bool leads_on = false;
+    for (Edge& edge : node->edges()) leads_on |= edge.node && needed_.contains(edge.node.get());
+    if (!leads_on) return;
+  }
+  if (std::none_of(gradients.begin(), gradients.end(), [](const Tensor& g) { return g.defined(); })) {
+    for (Edge& edge : node->edges())
+      if (edge.node) arrive(edge, {});
+    return;
+  }
+
+  const std::span<Edge> edges = node->edges();
+  Tensor few[4];
+  std::vector<Tensor> many;
+  std::span<Tensor> results(few, edges.size());
+  if (edges.size() > 4) {
+    many.resize(edges.size());
+    results = many;
+  }
+  node->apply(gradients, results);
+  if (!keep_graph_) node->release_saved();
+  if (node->extras_ && !node->extras_->post_hooks.empty()) [[unlikely]] {
+    std::vector<Tensor> computed(results.begin(), results.end());
+    const std::vector<Tensor> arrived(gradients.begin(), gradients.end());
+    const auto hooks = node->extras_->post_hooks;
+    for (auto& [id, hook] : hooks) hook->call(computed, arrived);
+    std::copy(computed.begin(), computed.end(), results.begin());
+  }
+  // Let go of what arrived, so that a gradient that is passed on is owned by nobody else and may be added to in place.
+  for (Tensor& gradient : gradients) gradient.reset();
+  for (size_t i = 0; i < edges.size(); ++i) {
+    const Edge& edge = edges[i];
+    if (!edge.node) continue;
+    if (results[i].defined()) fit(node, static_cast<int>(i), edge, results[i]);
+    arrive(edge, std::move(results[i]));
+  }
+}
+
+// Fits a computed gradient to the shape and type of the tensor that it belongs to: formulas need not care about
+// broadcasting and promotion.
+void Engine::fit(Node* source, int position, const Edge& edge, Tensor& gradient) {
+  const OutputMeta& meta = edge.node->output(edge.input_nr);
+  if (!(gradient.shape() == meta.shape)) {
+    const IntSpan from(gradient.shape()), to(meta.shape);
+    bool expandable = from.size() >= to.size();
+    for (size_t i = 0; expandable && i < to.size(); ++i) {
+      const int64_t size = to[to.size() - 1 - i];
+      expandable = size == 1 || size == from[from.size() - 1 - i];
+    }
+    TG_CHECK(expandable, "Function ", source->name(), " returned an invalid gradient at index ", position, " - got ",
+             to_string(from), " but expected shape compatible with ", to_string(to));
+    gradient = gradient_ops.sum_to_shape(gradient, to);
+  }
+  if (gradient.dtype() != meta.dtype) gradient = gradient_ops.cast(gradient, meta.dtype);
+}
+
+void Engine::restrict_to_inputs(std::span<const Edge> roots) {
+  // Collect what is reachable, then walk it from the shallow end: a node is needed when an edge leads to one.
+  std::unordered_set<Node*> seen;
+  std::vector<Node*> order;
+  for (const Edge& root : roots)
+    if (seen.insert(root.node.get()).second) order.push_back(root.node.get());
+  for (size_t i = 0; i < order.size(); ++i)
+    for (Edge& edge : order[i]->edges())
+      if (edge.node && seen.insert(edge.node.get()).second) order.push_back(edge.node.get());
+  std::sort(order.begin(), order.end(), shallower);
+  for (const Edge& input : inputs_) needed_.insert(input.node.get());
+  for (Node* node : order)
+    for (Edge& edge : node->edges())
+      if (edge.node && needed_.contains(edge.node.get())) {
+        needed_.insert(node);
+        break;
+      }
+}
+
+std::vector<Tensor> run_backward(std::vector<Edge> roots, std::vector<Tensor> gradients, bool keep_graph,
+                                 bool create_graph, std::span<const Edge> inputs, bool accumulate) {
+  GradModeGuard mode(create_graph);
+  Engine engine(keep_graph, inputs, accumulate);
+  if (!inputs.empty()) engine.restrict_to_inputs(roots);
+  for (size_t i = 0; i < roots.size(); ++i) engine.arrive(roots[i], std::move(gradients[i]));
+  roots.clear();
+  engine.run();
+  return engine.take_captured();
+}
+
+std::vector<Tensor> backward(std::span<const Tensor> tensors, std::span<const Tensor> gradients, bool keep_graph,
+                             bool create_graph, std::span<const Tensor> inputs, bool accumulate) {
+  std::vector<Edge> roots;
+  std::vector<Tensor> root_gradients;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const Tensor& tensor = tensors[i];
+    TG_CHECK(requires_grad(tensor), "element ", i, " of tensors does not require grad and does not have a grad_fn. "
+             "No operation that led to it had an input with requires_grad=True, or it was computed under no_grad().");
+    Tensor gradient = i < gradients.size() ? gradients[i] : Tensor();
+    if (!gradient.defined()) {
+      TG_CHECK(tensor.numel() == 1, "grad can be implicitly created only for scalar outputs. This one has shape ",
+               to_string(tensor.shape()), ": reduce it with sum() or mean(), or pass gradient=.");
+      TG_CHECK(tensor.is_floating(), "grad can be implicitly created only for real scalar outputs but got ",
+               dtype_name(tensor.dtype()));
+      gradient = gradient_ops.cast(gradient_ops.zeros(tensor.shape(), tensor.dtype()), tensor.dtype());
+      dispatch_floating(tensor.dtype(), [&](auto tag) { *gradient.data<typename decltype(tag)::type>() = 1; });
+    } else {
+      TG_CHECK(gradient.shape() == tensor.shape(), "Mismatch in shape: grad_output[", i, "] has a shape of torch.Size(",
+               to_string(gradient.shape()), ") and output[", i, "] has a shape of torch.Size(", to_string(tensor.shape()),
+               ").");
+      if (gradient.dtype() != tensor.dtype()) gradient = gradient_ops.cast(gradient, tensor.dtype());
+    }
+    roots.push_back(gradient_edge(tensor));
+    root_gradients.push_back(std::move(gradient));
+  }
+  std::vector<Edge> input_edges;
+  for (const Tensor& input : inputs) {
+    TG_CHECK(requires_grad(input), "One of the differentiated Tensors does not require grad");
+    input_edges.push_back(gradient_edge(input));
+  }
+  std::vector<Tensor> captured =
+      run_backward(std::move(roots), std::move(root_gradients), keep_graph, create_graph, input_edges, accumulate);
+  if (accumulate)  // inputs that are not leaves
+    for (size_t i = 0; i < inputs.size(); ++i)
+      if (captured[i].defined()) {
+        const Tensor& old = gradient(inputs[i]);
+        set_gradient(inputs[i], old.defined() ? gradient_ops.add(old, captured[i]) : captured[i]);
+      }
+  return captured;
+}
+
+}  // namespace tapegrad::autograd

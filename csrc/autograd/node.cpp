@@ -1,0 +1,42 @@
+#include "autograd/node.h"
+
+#include "autograd/grad_mode.h"
+
+namespace tapegrad::autograd {
+
+thread_local Modes modes;
+
+Node::~Node() { --mutable_memory_stats().live_nodes; }
+
+uint32_t Node::add_output(const Tensor& tensor) {
+  if (output_count_++ > 0) more_outputs_.emplace_back();
+  set_output(output_count_ - 1, tensor);
+  return output_count_ - 1;
+}
+
+void Node::set_output(uint32_t i, const Tensor& tensor) {
+  OutputMeta& meta = i == 0 ? first_output_ : more_outputs_[i - 1];
+  meta.shape = tensor.shape();
+  meta.dtype = tensor.dtype();
+}
+
+// Note [Iterative destruction]
+// Deleting a node drops its edges and saved tensors, which may be the last owners of further nodes. Instead of
+// recursing, a node whose count reaches zero is queued and the outermost call deletes until the queue is empty, so
+// that graphs of any depth are freed with constant stack.
+void Node::on_zero() {
+  static std::vector<Node*> condemned;
+  static bool draining = false;
+  condemned.push_back(this);
+  if (draining) return;
+  draining = true;
+  while (!condemned.empty()) {
+    Node* node = condemned.back();
+    condemned.pop_back();
+    delete node;
+  }
+  draining = false;
+  if (condemned.capacity() > 4096) std::vector<Node*>().swap(condemned);
+}
+
+}  // namespace tapegrad::autograd

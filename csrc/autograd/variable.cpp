@@ -1,0 +1,279 @@
+#include "autograd/variable.h"
+
+#include <algorithm>
+
+#include "autograd/gradient_ops.h"
+#include "autograd/saved_tensor.h"
+
+namespace tapegrad::autograd {
+
+AutogradMeta& autograd_meta(const Tensor& tensor) {
+  if (!tensor->autograd) tensor->autograd = Ref<RefCounted>(new AutogradMeta);
+  return *static_cast<AutogradMeta*>(tensor->autograd.get());
+}
+
+Tensor gradient(const Tensor& tensor) {
+  AutogradMeta* meta = autograd_meta_or_null(tensor);
+  return meta ? meta->grad : Tensor();
+}
+
+void set_gradient(const Tensor& tensor, const Tensor& gradient) {
+  if (!gradient.defined()) {
+    if (AutogradMeta* meta = autograd_meta_or_null(tensor)) meta->grad.reset();
+    return;
+  }
+  TG_CHECK(!gradient.is_same(tensor), "can't assign Variable as its own grad");
+  TG_CHECK(gradient.shape() == tensor.shape(), "attempting to assign a gradient of size '", to_string(gradient.shape()),
+           "' to a tensor of size '", to_string(tensor.shape()),
+           "'. Please ensure that the gradient and the tensor are the same size");
+  TG_CHECK(gradient.dtype() == tensor.dtype(), "attempting to assign a gradient with dtype '",
+           dtype_name(gradient.dtype()) + 6, "' to a tensor with grad_dtype '", scalar_type_name(tensor.dtype()),
+           "'. Convert it with .to(tensor.dtype) first.");
+  autograd_meta(tensor).grad = gradient;
+}
+
+bool view_requires_grad(const Tensor& view) {
+  return view.version() != view->view_version && view->view_kind == ViewKind::ordinary &&
+         requires_grad(Tensor(view->base));
+}
+
+Node* grad_fn(const Tensor& tensor) {
+  if (tensor->base && tensor.version() != tensor->view_version && tensor->view_kind == ViewKind::ordinary) {
+    const Tensor base(tensor->base);
+    if (requires_grad(base)) {
+      // The base has a new history since this view was made: read the view from the base again.
+      GradModeGuard record(true);
+      const Tensor fresh = gradient_ops.as_strided(base, tensor.shape(), tensor.strides(), tensor.storage_offset());
+      tensor->grad_fn = fresh->grad_fn;
+      tensor->output_nr = fresh->output_nr;
+      tensor->view_version = tensor.version();
+    }
+  }
+  return static_cast<Node*>(tensor->grad_fn.get());
+}
+
+Edge gradient_edge(const Tensor& tensor) {
+  if (Node* node = grad_fn(tensor)) return {Ref<Node>(node), tensor->output_nr};
+  if (!tensor->requires_grad) return {};
+  AutogradMeta& meta = autograd_meta(tensor);
+  if (meta.accumulator) return {Ref<Node>(meta.accumulator), 0};
+  return {Ref<Node>(new AccumulateGrad(tensor)), 0};
+}
+
+void set_requires_grad(const Tensor& tensor, bool value) {
+  TG_CHECK(is_leaf(tensor) || value,
+           "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a subgraph "
+           "that doesn't require differentiation use var_no_grad = var.detach().");
+  if (!is_leaf(tensor)) return;
+  TG_CHECK(!value || tensor.is_floating(), "only Tensors of floating point dtype can require gradients. This one has dtype ",
+           dtype_name(tensor.dtype()), "; convert it with .float() first.");
+  TG_CHECK(!value || !tensor->is_inference || modes.inference,
+           "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.");
+  tensor->requires_grad = value;
+}
+
+void retain_gradient(const Tensor& tensor) {
+  TG_CHECK(requires_grad(tensor), "can't retain_grad on Tensor that has requires_grad=False");
+  if (is_leaf(tensor)) return;
+  AutogradMeta& meta = autograd_meta(tensor);
+  if (meta.retained_by) return;
+  meta.retained_by = grad_fn(tensor);
+  meta.owner = tensor.impl();
+  meta.retained_by->extras().retained.push_back({tensor->output_nr, tensor.impl()});
+}
+
+// The node does not own the tensor, which owns the node: the tensor's part takes the entry out when it dies.
+AutogradMeta::~AutogradMeta() { stop_retaining(*this); }
+
+void stop_retaining(AutogradMeta& meta) {
+  if (!meta.retained_by) return;
+  std::erase_if(meta.retained_by->extras().retained, [&](const auto& entry) { return entry.second == meta.owner; });
+  meta.retained_by = nullptr;
+}
+
+bool retains_gradient(const Tensor& tensor) {
+  AutogradMeta* meta = autograd_meta_or_null(tensor);
+  return meta && meta->retained_by;
+}
+
+void add_hook(const Tensor& tensor, Ref<TensorHook> hook) {
+  TG_CHECK(requires_grad(tensor), "cannot register a hook on a tensor that doesn't require gradient");
+  if (Node* node = grad_fn(tensor))
+    node->extras().tensor_hooks.push_back({tensor->output_nr, std::move(hook)});
+  else
+    autograd_meta(tensor).hooks.push_back(std::move(hook));
+}
+
+void remove_hook(const Tensor& tensor, const TensorHook* hook) {
+  auto matches = [&](const auto& entry) { return entry.get() == hook; };
+  if (AutogradMeta* meta = autograd_meta_or_null(tensor)) {
+    std::erase_if(meta->hooks, matches);
+    std::erase_if(meta->post_accumulate_hooks, matches);
+  }
+  if (Node* node = grad_fn(tensor); node && node->has_extras())
+    std::erase_if(node->extras().tensor_hooks, [&](const auto& entry) { return matches(entry.second); });
+}
+
+Tensor detach(const Tensor& tensor, bool fresh_version) {
+  Tensor alias = make_view(tensor, tensor.shape(), tensor.strides(), tensor.storage_offset());
+  if (fresh_version) alias->detached_version = Ref<VersionCounter>(new VersionCounter);
+  return alias;
+}
+
+void set_view_of(const Tensor& view, const Tensor& source, ViewKind kind) {
+  if (source->is_inference && modes.inference) return;
+  view->base = source->base ? source->base : Ref<TensorImpl>(source.impl());
+  view->view_version = view.version();
+  const bool inherited = source->base && source->view_kind != ViewKind::ordinary;
+  view->view_kind = kind != ViewKind::ordinary ? kind
+                    : inherited                ? source->view_kind
+                    : !modes.grad              ? ViewKind::no_grad
+                                               : ViewKind::ordinary;
+}
+
+void set_history(const Tensor& tensor, Ref<Node> node) {
+  tensor->output_nr = node->add_output(tensor);
+  tensor->grad_fn = std::move(node);
+}
+
+void check_inplace(const Tensor& tensor, bool records) {
+  TG_CHECK(!tensor->is_inference || modes.inference,
+           "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a normal "
+           "tensor before doing inplace update.");
+  if (!modes.grad) return;
+  if (tensor->base && tensor->view_kind != ViewKind::ordinary && (records || requires_grad(Tensor(tensor->base)))) {
+    const bool tracked = requires_grad(Tensor(tensor->base)) || requires_grad(tensor);
+    if (tensor->view_kind == ViewKind::multi_output && (tracked || records)) {
+      Node* node = grad_fn(tensor);
+      fail(ErrorKind::runtime, "Output ", tensor->output_nr, " of ", node ? node->name() : "a multi-view operation",
+           " is a view and is being modified inplace. This view is the output of a function that returns multiple views. "
+           "Such functions do not allow the output views to be modified inplace. You should replace the inplace operation "
+           "by an out-of-place one.");
+    }
+    TG_CHECK(tensor->view_kind != ViewKind::no_grad || !tracked,
+             "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this use "
+             "case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the "
+             "inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both outside (if "
+             "you want the inplace to be tracked).");
+  }
+  TG_CHECK(!tensor->requires_grad,
+           "a leaf Variable that requires grad is being used in an in-place operation. Wrap the update in torch.no_grad(), "
+           "or compute a new tensor instead.");
+  TG_CHECK(!tensor->base || !tensor->base->requires_grad,
+           "a view of a leaf Variable that requires grad is being used in an in-place operation. Wrap the update in "
+           "torch.no_grad(), or clone() the leaf first.");
+}
+
+namespace {
+
+/// The history of a base after one of its views was written to: the gradient of the base with the view's part replaced
+/// by what flows through the operation that wrote it.
+class CopySlices final : public Node {
+ public:
+  CopySlices(const Tensor& base, const Tensor& view, Ref<Node> function)
+      : function_(std::move(function)), base_shape_(base.shape()), base_strides_(base.strides()), view_shape_(view.shape()),
+        view_strides_(view.strides()), offset_(view.storage_offset() - base.storage_offset()) {
+    const auto inner = function_->edges();
+    edge_storage_.assign(inner.begin(), inner.end());
+    if (edge_storage_.empty()) edge_storage_.resize(1);
+    edge_storage_[0] = gradient_edge(base);
+    set_edges(edge_storage_.data(), edge_storage_.size());
+    for (const Edge& edge : edge_storage_)
+      if (edge.node) depth = std::max(depth, edge.node->depth + 1);
+    extent_ = 1;
+    for (int i = 0; i < base_shape_.size(); ++i) extent_ += (base_shape_[i] - 1) * base_strides_[i];
+    if (base.numel() == 0) extent_ = 0;
+  }
+
+  std::string name() const override { return "CopySlices"; }
+
+  void apply(std::span<Tensor> gradients, std::span<Tensor> results) override {
+    const DType dtype = gradients[0].dtype();
+    const Tensor memory = gradient_ops.zeros({{extent_}}, dtype);
+    const Tensor whole = gradient_ops.as_strided(memory, base_shape_, base_strides_, 0);
+    gradient_ops.copy_in_place(whole, gradients[0]);
+    const Tensor part = gradient_ops.as_strided(memory, view_shape_, view_strides_, offset_);
+    std::vector<Tensor> inner(function_->edges().size());
+    Tensor arriving = gradient_ops.clone(part);
+    function_->apply({&arriving, 1}, inner);
+    if (needs_input_gradient(0)) {
+      if (!inner.empty() && inner[0].defined())
+        gradient_ops.copy_in_place(part, inner[0]);
+      else
+        gradient_ops.copy_in_place(part, gradient_ops.zeros(view_shape_, dtype));
+      // Read again, so that the result has the history of the write to `part`.
+      results[0] = gradient_ops.as_strided(memory, base_shape_, base_strides_, 0);
+    }
+    for (size_t i = 1; i < inner.size(); ++i) results[i] = std::move(inner[i]);
+  }
+  void release_saved() override {
+    function_->release_saved();
+    saved_released = function_->saved_released;
+  }
+
+ private:
+  Ref<Node> function_;
+  std::vector<Edge> edge_storage_;
+  Dims base_shape_, base_strides_, view_shape_, view_strides_;
+  int64_t offset_;
+  int64_t extent_;
+};
+
+}  // namespace
+
+void rebase_history(const Tensor& tensor, Ref<Node> node) {
+  if (tensor->base && tensor->view_kind == ViewKind::ordinary) {
+    const Tensor base(tensor->base);
+    node->add_output(tensor);
+    const Ref<Node> copy_slices(new CopySlices(base, tensor, std::move(node)));
+    set_history(base, copy_slices);
+    grad_fn(tensor);  // reads the view again from its base
+    return;
+  }
+  // The old entry keeps receiving what flows to the value before the write; .grad follows the new value.
+  AutogradMeta* meta = autograd_meta_or_null(tensor);
+  const bool retained = meta && meta->retained_by;
+  if (retained) stop_retaining(*meta);
+  set_history(tensor, std::move(node));
+  if (retained) retain_gradient(tensor);
+}
+
+AccumulateGrad::AccumulateGrad(Tensor leaf) : variable(std::move(leaf)) {
+  autograd_meta(variable).accumulator = this;
+  add_output(variable);
+}
+
+AccumulateGrad::~AccumulateGrad() { autograd_meta(variable).accumulator = nullptr; }
+
+bool AccumulateGrad::has_hooks() const {
+  const AutogradMeta* meta = autograd_meta_or_null(variable);
+  return has_extras() || !meta->hooks.empty() || !meta->post_accumulate_hooks.empty();
+}
+
+void AccumulateGrad::apply(std::span<Tensor> gradients, std::span<Tensor>) {
+  if (!gradients[0].defined()) return;
+  AutogradMeta& meta = autograd_meta(variable);
+  const auto hooks = meta.hooks;  // a hook may remove itself
+  for (const auto& hook : hooks)
+    if (Tensor replaced = hook->call(gradients[0]); replaced.defined()) gradients[0] = replaced;
+  accumulate(std::move(gradients[0]));
+}
+
+void AccumulateGrad::accumulate(Tensor gradient) {
+  AutogradMeta& meta = autograd_meta(variable);
+  if (!meta.grad.defined()) {
+    const bool exclusive = gradient->references == 1 && gradient->storage->unique() && !gradient->python_object &&
+                           gradient.is_contiguous() && !gradient->base;
+    meta.grad = exclusive && !modes.grad ? std::move(gradient) : gradient_ops.clone(gradient);
+  } else if (!modes.grad && !requires_grad(meta.grad)) {
+    gradient_ops.add_in_place(meta.grad, gradient);
+  } else {
+    meta.grad = gradient_ops.add(meta.grad, gradient);
+  }
+  if (!meta.post_accumulate_hooks.empty()) {
+    const auto hooks = meta.post_accumulate_hooks;
+    for (const auto& hook : hooks) hook->call(variable);
+  }
+}
+
+}  // namespace tapegrad::autograd

@@ -1,0 +1,125 @@
+// A short list of integers (a shape, strides, a list of dimensions) that stays off the heap up to N entries.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <initializer_list>
+#include <span>
+#include <string>
+
+namespace tapegrad {
+
+using IntSpan = std::span<const int64_t>;
+
+template <int N>
+class SmallDims {
+ public:
+  SmallDims() = default;
+  explicit SmallDims(int count) { reserve_exactly(count); }
+  SmallDims(int count, int64_t value) : SmallDims(count) { std::fill_n(data(), count, value); }
+  SmallDims(std::initializer_list<int64_t> values) { assign(values.begin(), static_cast<int>(values.size())); }
+  SmallDims(IntSpan values) { assign(values.data(), static_cast<int>(values.size())); }
+  SmallDims(const SmallDims& other) { assign(other.data(), other.count_); }
+  template <int M>
+  SmallDims(const SmallDims<M>& other) {
+    assign(other.data(), other.size());
+  }
+  SmallDims(SmallDims&& other) noexcept { steal(other); }
+  ~SmallDims() { release(); }
+  SmallDims& operator=(const SmallDims& other) {
+    if (this != &other) {
+      release();
+      assign(other.data(), other.count_);
+    }
+    return *this;
+  }
+  SmallDims& operator=(SmallDims&& other) noexcept {
+    if (this != &other) {
+      release();
+      steal(other);
+    }
+    return *this;
+  }
+
+  int size() const { return count_; }
+  bool empty() const { return count_ == 0; }
+  int64_t* data() { return count_ <= N ? inline_ : heap_; }
+  const int64_t* data() const { return count_ <= N ? inline_ : heap_; }
+  int64_t* begin() { return data(); }
+  int64_t* end() { return data() + count_; }
+  const int64_t* begin() const { return data(); }
+  const int64_t* end() const { return data() + count_; }
+  int64_t& operator[](int i) { return data()[i]; }
+  int64_t operator[](int i) const { return data()[i]; }
+  int64_t back() const { return data()[count_ - 1]; }
+  operator IntSpan() const { return {data(), static_cast<size_t>(count_)}; }
+
+  void push_back(int64_t value) { insert(count_, value); }
+  void insert(int position, int64_t value) {
+    SmallDims longer(count_ + 1);
+    std::copy_n(data(), position, longer.data());
+    longer[position] = value;
+    std::copy_n(data() + position, count_ - position, longer.data() + position + 1);
+    *this = std::move(longer);
+  }
+  void erase(int position) {
+    SmallDims shorter(count_ - 1);
+    std::copy_n(data(), position, shorter.data());
+    std::copy_n(data() + position + 1, count_ - position - 1, shorter.data() + position);
+    *this = std::move(shorter);
+  }
+
+  template <int M>
+  bool operator==(const SmallDims<M>& other) const {
+    return std::equal(begin(), end(), other.begin(), other.end());
+  }
+
+ private:
+  void reserve_exactly(int count) {
+    count_ = static_cast<uint8_t>(count);
+    if (count_ > N) heap_ = new int64_t[count_];
+  }
+  void assign(const int64_t* values, int count) {
+    reserve_exactly(count);
+    int64_t* target = data();
+    for (int i = 0; i < count; ++i) target[i] = values[i];
+  }
+  void steal(SmallDims& other) {
+    count_ = other.count_;
+    if (count_ > N) {
+      heap_ = other.heap_;
+      other.count_ = 0;
+    } else {
+      for (int i = 0; i < count_; ++i) inline_[i] = other.inline_[i];
+    }
+  }
+  void release() {
+    if (count_ > N) delete[] heap_;
+    count_ = 0;
+  }
+
+  union {
+    int64_t inline_[N];
+    int64_t* heap_;
+  };
+  uint8_t count_ = 0;
+};
+
+using Dims = SmallDims<8>;
+
+/// More dimensions than this are refused wherever a shape enters.
+constexpr int kMaxDims = 64;
+
+/// Product of the sizes; 1 for an empty list.
+int64_t count_elements(IntSpan shape);
+/// Row-major strides, in elements.
+Dims contiguous_strides(IntSpan shape);
+/// The shape that both broadcast to; PyTorch's error when they do not fit.
+Dims broadcast_shapes(IntSpan a, IntSpan b);
+/// "[2, 3]".
+std::string to_string(IntSpan values);
+/// A dimension index in [0, rank) from one in [-rank, rank); IndexError with PyTorch's words otherwise.
+int wrap_dim(int64_t dim, int rank);
+/// wrap_dim for each entry; an error when one appears twice.
+Dims wrap_dims(IntSpan dims, int rank);
+
+}  // namespace tapegrad

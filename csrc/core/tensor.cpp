@@ -1,0 +1,68 @@
+#include "core/tensor.h"
+
+namespace tapegrad {
+
+void (*TensorImpl::release_python_object)(void*) = nullptr;
+
+bool is_row_major(IntSpan shape, IntSpan strides) {
+  int64_t expected = 1;
+  for (size_t i = shape.size(); i-- > 0;) {
+    if (shape[i] == 0) return true;
+    if (shape[i] != 1 && strides[i] != expected) return count_elements(shape) == 0;
+    expected *= shape[i];
+  }
+  return true;
+}
+
+void check_shape(IntSpan shape, DType dtype) {
+  TG_CHECK(shape.size() <= kMaxDims, "tensors have at most ", kMaxDims, " dimensions, got ", shape.size());
+  int64_t count = item_size(dtype);
+  for (int64_t size : shape) {
+    TG_CHECK(size >= 0, "Trying to create tensor with negative dimension ", size, ": ", to_string(shape));
+    TG_CHECK(!__builtin_mul_overflow(count, std::max<int64_t>(size, 1), &count), "Storage size calculation overflowed with sizes=",
+             to_string(shape));
+  }
+}
+
+Tensor empty(IntSpan shape, DType dtype) {
+  auto* impl = new TensorImpl;
+  Tensor tensor{impl};
+  impl->dtype = dtype;
+  int64_t numel = 1;
+  impl->shape = Dims(shape);
+  impl->strides = Dims(static_cast<int>(shape.size()));
+  int64_t* strides = impl->strides.data();
+  int64_t stride = 1;
+  for (size_t i = shape.size(); i-- > 0;) {
+    strides[i] = stride;
+    numel *= shape[i];
+    stride *= std::max<int64_t>(shape[i], 1);
+  }
+  impl->numel = numel;
+  impl->storage = Storage::create(static_cast<size_t>(numel) * item_size(dtype));
+  impl->data = impl->storage->data();
+  return tensor;
+}
+
+void set_geometry(const Tensor& tensor, IntSpan shape, IntSpan strides, char* data) {
+  TensorImpl* impl = tensor.impl();
+  Dims new_shape(shape), new_strides(strides);  // the arguments may be views of what is replaced
+  impl->shape = std::move(new_shape);
+  impl->strides = std::move(new_strides);
+  impl->numel = count_elements(impl->shape);
+  impl->is_contiguous = is_row_major(impl->shape, impl->strides);
+  impl->data = data;
+}
+
+Tensor make_view(const Tensor& base, IntSpan shape, IntSpan strides, int64_t offset) {
+  auto* impl = new TensorImpl;
+  Tensor view{impl};
+  impl->dtype = base.dtype();
+  impl->storage = base->storage;
+  impl->detached_version = base->detached_version;
+  impl->is_inference = base->is_inference;
+  set_geometry(view, shape, strides, base->storage->data() + offset * base.item_size());
+  return view;
+}
+
+}  // namespace tapegrad
