@@ -99,7 +99,7 @@ class SmallDims {
 
   union {
     int64_t inline_[N];
-    int64_t* heap_;
+    int64_t* heap_ = nullptr;
   };
   uint8_t count_ = 0;
 };

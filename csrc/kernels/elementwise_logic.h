@@ -1,0 +1,42 @@
+// Comparisons, logic, bits, selection. Included by elementwise_defs.h.
+#pragma once
+#include "kernels/elementwise_defs.h"
+
+namespace tapegrad {
+
+struct Eq : Comparison {
+  static constexpr const char* name = "eq";
+  static auto forward(const auto& a, const auto& b) { return a == b; }
+};
+struct Ne : Comparison {
+  static constexpr const char* name = "ne";
+  static auto forward(const auto& a, const auto& b) { return a != b; }
+};
+struct Lt : Comparison {
+  static constexpr const char* name = "lt";
+  static auto forward(const auto& a, const auto& b) { return a < b; }
+};
+struct Le : Comparison {
+  static constexpr const char* name = "le";
+  static auto forward(const auto& a, const auto& b) { return a <= b; }
+};
+struct Gt : Comparison {
+  static constexpr const char* name = "gt";
+  static auto forward(const auto& a, const auto& b) { return a > b; }
+};
+struct Ge : Comparison {
+  static constexpr const char* name = "ge";
+  static auto forward(const auto& a, const auto& b) { return a >= b; }
+};
+
+/// The second operand where the condition holds, else the third.
+struct Where : Ternary<kNone, kA, kA> {
+  static constexpr const char* name = "where";
+  static constexpr Domain domain = Domain::any;
+  static constexpr bool mask_first = true;
+  static auto forward(const auto& condition, const auto& a, const auto& b) { return where(condition, a, b); }
+};
+
+using LogicOps = OpList<Eq, Ne, Lt, Le, Gt, Ge, Where>;
+
+}  // namespace tapegrad

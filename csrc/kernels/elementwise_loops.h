@@ -1,0 +1,123 @@
+// The loops that turn an operation's text into kernels.
+#pragma once
+#include "kernels/kernels.h"
+#include "kernels/vec.h"
+#include "kernels/vec_math.h"
+
+namespace tapegrad::TAPEGRAD_ISA_NS {
+
+template <class T>
+TAPEGRAD_INLINE Vec<T> zero_like(const Vec<T>&) {
+  return Vec<T>(0);
+}
+
+/// bool computes on bytes 0 and 1.
+template <class T>
+struct ComputeType {
+  using type = T;
+};
+template <>
+struct ComputeType<bool> {
+  using type = uint8_t;
+};
+
+template <class Op>
+TAPEGRAD_INLINE Op load_op(const void* op) {
+  if constexpr (__is_empty(Op))
+    return Op{};
+  else
+    return *static_cast<const Op*>(op);
+}
+
+/// Runs body(i, n) over full vectors and a tail.
+template <int Width, class Body>
+TAPEGRAD_INLINE void for_each_vector(int64_t count, Body body) {
+  int64_t i = 0;
+  for (; i + Width <= count; i += Width) body(i, Width);
+  if (i < count) body(i, static_cast<int>(count - i));
+}
+
+template <class Op, class Stored>
+void forward_block(char* const* operands, int64_t count, const void* parameters) {
+  using T = typename ComputeType<Stored>::type;
+  const Op op = load_op<Op>(parameters);
+  auto* out = reinterpret_cast<T*>(operands[0]);
+  auto operand = [&](int k) { return reinterpret_cast<const T*>(operands[k + 1]); };
+  for_each_vector<Vec<T>::size>(count, [&](int64_t i, int n) __attribute__((always_inline)) {
+    auto load = [&](int k) __attribute__((always_inline)) { return Vec<T>::load_partial(operand(k) + i, n); };
+    auto compute = [&]() __attribute__((always_inline)) {
+      if constexpr (Op::mask_first)
+        return op.forward(load_mask<T>(reinterpret_cast<const uint8_t*>(operands[1]) + i, n), load(1), load(2));
+      else if constexpr (Op::arity == 1)
+        return op.forward(load(0));
+      else if constexpr (Op::arity == 2)
+        return op.forward(load(0), load(1));
+      else
+        return op.forward(load(0), load(1), load(2));
+    };
+    if constexpr (Op::returns_bool)
+      store_mask(compute(), reinterpret_cast<uint8_t*>(operands[0]) + i, n);
+    else if constexpr (__is_same(Stored, bool))
+      store_mask(compute() != 0, reinterpret_cast<uint8_t*>(out) + i, n);
+    else
+      compute().store_partial(out + i, n);
+  });
+}
+
+template <class Op, int I, class T>
+void backward_block(char* const* operands, int64_t count, const void* parameters) {
+  const Op op = load_op<Op>(parameters);
+  constexpr unsigned uses = uses_of<Op, I>;
+  auto* out = reinterpret_cast<T*>(operands[0]);
+  for_each_vector<Vec<T>::size>(count, [&](int64_t i, int n) __attribute__((always_inline)) {
+    auto load = [&](int k) __attribute__((always_inline)) {
+      return Vec<T>::load_partial(reinterpret_cast<const T*>(operands[k]) + i, n);
+    };
+    // The saved operands follow g in the order of their bits.
+    auto load_saved = [&](unsigned bit) __attribute__((always_inline)) {
+      return load(2 + __builtin_popcount(uses & (bit - 1)));
+    };
+    SavedValues<Vec<T>> saved;
+    if constexpr ((uses & kA) != 0) saved.a = load_saved(kA);
+    if constexpr ((uses & kB) != 0) saved.b = load_saved(kB);
+    if constexpr ((uses & kC) != 0) saved.c = load_saved(kC);
+    if constexpr ((uses & kY) != 0) saved.y = load_saved(kY);
+    gradient<I>(op, load(1), saved).store_partial(out + i, n);
+  });
+}
+
+template <class Op>
+void register_op(ElementwiseKernels& table) {
+  auto& forward = table.forward[op_index<Op>];
+  int type = 0;
+#define TG_REGISTER(T, NAME)                                                               \
+  if constexpr (Op::domain == Domain::any || (Op::domain == Domain::number && !__is_same(T, bool)) || \
+                (Op::domain == Domain::bits && Integral<T>) || Floating<T>)                \
+    if constexpr (!(Op::domain == Domain::bits && Floating<T>)) forward[type] = forward_block<Op, T>; \
+  ++type;
+  TG_FORALL_DTYPES(TG_REGISTER)
+#undef TG_REGISTER
+  auto& backward = table.backward[op_index<Op>];
+  constexpr int kFloat = kDTypeCount - 2, kDouble = kDTypeCount - 1;
+  if constexpr (!Op::mask_first) {
+    if constexpr (Op::uses_a != kNone) {
+      backward[0][kFloat] = backward_block<Op, 0, float>;
+      backward[0][kDouble] = backward_block<Op, 0, double>;
+    }
+    if constexpr (Op::uses_b != kNone) {
+      backward[1][kFloat] = backward_block<Op, 1, float>;
+      backward[1][kDouble] = backward_block<Op, 1, double>;
+    }
+    if constexpr (Op::uses_c != kNone) {
+      backward[2][kFloat] = backward_block<Op, 2, float>;
+      backward[2][kDouble] = backward_block<Op, 2, double>;
+    }
+  }
+}
+
+template <class... Ops>
+void register_ops(OpList<Ops...>, ElementwiseKernels& table) {
+  (register_op<Ops>(table), ...);
+}
+
+}  // namespace tapegrad::TAPEGRAD_ISA_NS

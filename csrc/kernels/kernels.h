@@ -1,0 +1,29 @@
+// The table of kernels: function pointers filled in once per instruction set, the best of which is chosen at load.
+#pragma once
+#include "kernels/elementwise_defs.h"
+
+namespace tapegrad {
+
+/// Computes n elements from contiguous operands: operands[0] is the result, the others follow in order.
+using BlockKernel = void (*)(char* const* operands, int64_t n, const void* op);
+
+struct ElementwiseKernels {
+  BlockKernel forward[AllElementwise::size][kDTypeCount];      // null where the type is outside the domain
+  BlockKernel backward[AllElementwise::size][3][kDTypeCount];  // by operand; result, g, then what `uses` names
+  BlockKernel cast[kDTypeCount][kDTypeCount];                  // [from][to]
+};
+
+struct KernelTable {
+  const char* name;
+  ElementwiseKernels elementwise;
+};
+
+/// The table in use.
+extern const KernelTable* kernels;
+/// Chooses the table: the best this machine can run, or the one TAPEGRAD_ISA names ("x86-64-v2", "x86-64-v3",
+/// "x86-64-v4", "baseline"). Returns an error message or null.
+const char* select_kernels();
+/// The names of the tables that this machine can run, best last; null-terminated.
+const char* const* available_kernels();
+
+}  // namespace tapegrad

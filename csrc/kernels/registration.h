@@ -1,0 +1,13 @@
+// Each family's file fills its part of the table.
+#pragma once
+#include "kernels/kernels.h"
+
+namespace tapegrad::TAPEGRAD_ISA_NS {
+
+void register_arithmetic(ElementwiseKernels& table);
+void register_math(ElementwiseKernels& table);
+void register_activations(ElementwiseKernels& table);
+void register_logic(ElementwiseKernels& table);
+void register_casts(ElementwiseKernels& table);
+
+}  // namespace tapegrad::TAPEGRAD_ISA_NS

@@ -1,0 +1,24 @@
+// The table of this instruction set.
+#include "kernels/kernels.h"
+
+#include "kernels/registration.h"
+
+namespace tapegrad::TAPEGRAD_ISA_NS {
+
+#define TG_STRING_(x) #x
+#define TG_STRING(x) TG_STRING_(x)
+
+const KernelTable& table() {
+  static KernelTable table;
+  if (table.name) return table;
+  const char* name = TG_STRING(TAPEGRAD_ISA_NS);
+  register_arithmetic(table.elementwise);
+  register_math(table.elementwise);
+  register_activations(table.elementwise);
+  register_logic(table.elementwise);
+  register_casts(table.elementwise);
+  table.name = name;
+  return table;
+}
+
+}  // namespace tapegrad::TAPEGRAD_ISA_NS

@@ -1,0 +1,104 @@
+#include "ops/copy.h"
+
+#include <numeric>
+
+#include "ops/loops.h"
+
+namespace tapegrad {
+
+namespace {
+
+// Strides of a tensor without gaps whose dimensions come in the order of `like`; false if `like` is not dense.
+bool dense_strides(const Tensor& like, Dims& strides) {
+  const int rank = like.dim();
+  Dims order(rank);
+  std::iota(order.begin(), order.end(), 0);
+  for (int i = 1; i < rank; ++i)
+    for (int j = i; j > 0 && like.strides()[static_cast<int>(order[j])] > like.strides()[static_cast<int>(order[j - 1])]; --j)
+      std::swap(order[j], order[j - 1]);
+  strides = Dims(rank);
+  int64_t expected = 1;
+  for (int i = rank - 1; i >= 0; --i) {
+    const int dim = static_cast<int>(order[i]);
+    const int64_t size = like.shape()[dim];
+    if (size != 1 && like.strides()[dim] != expected) return false;
+    strides[dim] = expected;
+    expected *= size;
+  }
+  return true;
+}
+
+}  // namespace
+
+Tensor empty_like_layout(const Tensor& like, DType dtype) {
+  Tensor tensor = empty(like.shape(), dtype);
+  Dims strides;
+  if (!like.is_contiguous() && like.numel() > 0 && dense_strides(like, strides))
+    set_geometry(tensor, like.shape(), strides, tensor.raw());
+  return tensor;
+}
+
+void copy_values(const Tensor& target, const Tensor& source) {
+  const BlockKernel kernel =
+      kernels->elementwise.cast[static_cast<int>(source.dtype())][static_cast<int>(target.dtype())];
+  if (target.is_contiguous() && source.is_contiguous() && target.shape() == source.shape()) {
+    char* data[] = {target.raw(), source.raw()};
+    const int sizes[] = {target.item_size(), source.item_size()};
+    if (target.numel() > 0) launch_contiguous(kernel, nullptr, data, sizes, 2, target.numel());
+    return;
+  }
+  StridedLoop loop;
+  loop.shape = target.shape();
+  loop.add(target);
+  loop.add(source);
+  launch(kernel, nullptr, loop);
+}
+
+Tensor cast_values(const Tensor& tensor, DType dtype) {
+  Tensor out = empty_like_layout(tensor, dtype);
+  copy_values(out, tensor);
+  return out;
+}
+
+Tensor contiguous_values(const Tensor& tensor) {
+  Tensor out = empty(tensor.shape(), tensor.dtype());
+  copy_values(out, tensor);
+  return out;
+}
+
+void fill_values(const Tensor& target, Scalar value) {
+  alignas(8) char element[8];
+  value.store(target.dtype(), element);
+  const int type = static_cast<int>(target.dtype());
+  StridedLoop loop;
+  loop.shape = target.shape();
+  loop.add(target);
+  loop.add_repeated(element, target.item_size());
+  launch(kernels->elementwise.cast[type][type], nullptr, loop);
+}
+
+Tensor full_values(IntSpan shape, Scalar value, DType dtype) {
+  Tensor tensor = empty(shape, dtype);
+  fill_values(tensor, value);
+  return tensor;
+}
+
+void resize_output(const Tensor& out, IntSpan shape) {
+  const size_t bytes = static_cast<size_t>(count_elements(shape) * out.item_size());
+  if (bytes > out->storage->bytes() - static_cast<size_t>(out.raw() - out->storage->data())) {
+    TG_CHECK(out->storage->owns_memory() && out.numel() == 0 && !out->base, "out= has shape ", to_string(out.shape()),
+             " but the result has shape ", to_string(shape), "; pass a tensor of that shape, or torch.empty(0).");
+    out->storage = Storage::create(bytes);
+    out->data = out->storage->data();
+  }
+  set_geometry(out, shape, contiguous_strides(shape), out.raw());
+}
+
+void check_no_internal_overlap(const Tensor& tensor) {
+  for (int i = 0; i < tensor.dim(); ++i)
+    TG_CHECK(tensor.strides()[i] != 0 || tensor.shape()[i] <= 1,
+             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+             "Please clone() the tensor before performing the operation.");
+}
+
+}  // namespace tapegrad

@@ -1,0 +1,208 @@
+#include "ops/elementwise.h"
+
+#include <cctype>
+
+#include "ops/copy.h"
+#include "ops/loops.h"
+
+namespace tapegrad {
+
+DType result_type(std::span<const Operand> operands) {
+  // The best type of each rank: dimensioned tensors, 0-dim tensors, Python numbers.
+  DType best[3] = {DType::bool_, DType::bool_, DType::bool_};
+  bool present[3] = {};
+  for (const Operand& operand : operands) {
+    const int rank = !operand.is_tensor() ? 2 : operand.tensor().dim() == 0 ? 1 : 0;
+    const DType dtype = operand.is_tensor() ? operand.tensor().dtype() : operand.scalar().dtype();
+    best[rank] = present[rank] ? promote(best[rank], dtype) : dtype;
+    present[rank] = true;
+  }
+  DType result = best[0];
+  bool any = present[0];
+  for (int rank = 1; rank < 3; ++rank) {
+    if (!present[rank]) continue;
+    if (!any || category(best[rank]) > category(result)) result = best[rank];
+    any = true;
+  }
+  return result;
+}
+
+Tensor wrap_scalar(Scalar scalar, const Tensor& like) {
+  const Operand operands[] = {Operand(like), Operand(scalar)};
+  Tensor tensor = empty({}, result_type(operands));
+  scalar.store(tensor.dtype(), tensor.raw());
+  return tensor;
+}
+
+std::string backward_name(const char* op_name) {
+  std::string name;
+  bool after_letter = false;
+  for (const char* c = op_name; *c; ++c) {
+    const bool letter = std::isalpha(static_cast<unsigned char>(*c));
+    if (*c != '_') name += after_letter ? *c : static_cast<char>(std::toupper(static_cast<unsigned char>(*c)));
+    after_letter = letter;
+  }
+  return name + "Backward0";
+}
+
+namespace {
+
+DType compute_type(const ElementwiseInfo& info, std::span<const Operand> operands) {
+  DType dtype = operands[0].is_tensor() ? operands[0].tensor().dtype() : DType::bool_;
+  bool same = operands[0].is_tensor();
+  for (const Operand& operand : operands.subspan(1)) same = same && operand.is_tensor() && operand.tensor().dtype() == dtype;
+  if (!same) dtype = result_type(operands);
+  if (info.domain == Domain::floating && !is_floating(dtype)) dtype = default_dtype();
+  return dtype;
+}
+
+[[noreturn]] void fail_unsupported(const ElementwiseInfo& info, DType dtype) {
+  if (dtype == DType::bool_ && std::string_view(info.name) == "sub")
+    fail(ErrorKind::runtime, "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
+         "`logical_xor()` operator instead.");
+  if (dtype == DType::bool_ && std::string_view(info.name) == "neg")
+    fail(ErrorKind::runtime, "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a "
+         "mask, use the `~` or `logical_not()` operator instead.");
+  fail(ErrorKind::runtime, "\"", info.name, "_cpu\" not implemented for '", scalar_type_name(dtype),
+       "'; convert the operands to a type that it accepts.");
+}
+
+// Whether two tensors share an element without having the same geometry.
+bool overlaps_partly(const Tensor& a, const Tensor& b) {
+  if (!(a->storage == b->storage) || a.numel() == 0 || b.numel() == 0) return false;
+  if (a.raw() == b.raw() && a.shape() == b.shape() && a.strides() == b.strides()) return false;
+  auto end = [](const Tensor& t) {
+    int64_t last = 0;
+    for (int i = 0; i < t.dim(); ++i) last += (t.shape()[i] - 1) * t.strides()[i];
+    return t.raw() + (last + 1) * t.item_size();
+  };
+  return a.raw() < end(b) && b.raw() < end(a);
+}
+
+}  // namespace
+
+Tensor run_elementwise(const ElementwiseInfo& info, const void* op, std::span<const Operand> operands, const Tensor* out) {
+  const std::span<const Operand> typed = info.mask_first ? operands.subspan(1) : operands;
+  const DType compute = compute_type(info, typed);
+  const BlockKernel kernel = kernels->elementwise.forward[info.index][static_cast<int>(compute)];
+  if (!kernel) [[unlikely]] fail_unsupported(info, compute);
+  const DType result = info.returns_bool ? DType::bool_ : compute;
+
+  // The common case: one type, one shape, contiguous, a new result.
+  const Operand& first = operands[0];
+  if (!out && first.is_tensor() && first.tensor().is_contiguous() && !info.mask_first && first.tensor().dtype() == compute) {
+    const Tensor& a = first.tensor();
+    char* data[kMaxOperands];
+    bool simple = true;
+    alignas(8) char scalar_bytes[kMaxOperands][8];
+    for (size_t i = 0; i < operands.size() && simple; ++i) {
+      if (operands[i].is_tensor()) {
+        const Tensor& t = operands[i].tensor();
+        simple = t.dtype() == compute && t.is_contiguous() && (i == 0 || t.shape() == a.shape());
+        data[i + 1] = t.raw();
+      } else {
+        simple = a.numel() == 1;
+        if (simple) operands[i].scalar().store(compute, scalar_bytes[i]);
+        data[i + 1] = scalar_bytes[i];
+      }
+    }
+    if (simple) [[likely]] {
+      Tensor y = empty(a.shape(), result);
+      data[0] = y.raw();
+      const int sizes[kMaxOperands] = {item_size(result), item_size(compute), item_size(compute), item_size(compute),
+                                       item_size(compute), item_size(compute)};
+      launch_contiguous(kernel, op, data, sizes, static_cast<int>(operands.size()) + 1, y.numel());
+      return y;
+    }
+  }
+
+  Dims shape;
+  const Tensor* layout = nullptr;  // an operand of the full shape whose order of dimensions the result takes
+  bool first_tensor = true;
+  for (const Operand& operand : operands) {
+    if (!operand.is_tensor()) continue;
+    shape = first_tensor ? operand.tensor().shape() : broadcast_shapes(shape, operand.tensor().shape());
+    first_tensor = false;
+  }
+  for (const Operand& operand : operands)
+    if (operand.is_tensor() && operand.tensor().shape() == shape && !layout) layout = &operand.tensor();
+
+  Tensor y;
+  bool through_temporary = false;
+  if (out) {
+    TG_CHECK(can_cast(result, out->dtype()), "result type ", scalar_type_name(result),
+             " can't be cast to the desired output type ", scalar_type_name(out->dtype()));
+    if (!(out->shape() == shape)) {
+      bool is_operand = first.is_tensor() && first.tensor().is_same(*out);
+      TG_CHECK(!is_operand, "output with shape ", to_string(out->shape()), " doesn't match the broadcast shape ", to_string(shape));
+      resize_output(*out, shape);
+    }
+    check_no_internal_overlap(*out);
+    y = *out;
+    through_temporary = out->dtype() != result;
+    for (const Operand& operand : operands)
+      if (operand.is_tensor()) {
+        TG_CHECK(!overlaps_partly(*out, operand.tensor()),
+                 "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
+                 "location. Please clone() the tensor before performing the operation.");
+      }
+  }
+  if (!out || through_temporary) y = layout ? empty_like_layout(*layout, result) : empty(shape, result);
+
+  StridedLoop loop;
+  loop.shape = shape;
+  loop.add(y);
+  Tensor converted[kMaxOperands];
+  alignas(8) char scalar_bytes[kMaxOperands][8];
+  for (size_t i = 0; i < operands.size(); ++i) {
+    const DType wanted = info.mask_first && i == 0 ? DType::bool_ : compute;
+    if (!operands[i].is_tensor()) {
+      operands[i].scalar().store(wanted, scalar_bytes[i]);
+      loop.add_repeated(scalar_bytes[i], item_size(wanted));
+    } else if (operands[i].tensor().dtype() == wanted) {
+      loop.add(operands[i].tensor());
+    } else {
+      converted[i] = cast_values(operands[i].tensor(), wanted);
+      loop.add(converted[i]);
+    }
+  }
+  launch(kernel, op, loop);
+  if (through_temporary) copy_values(*out, y);
+  return out ? *out : y;
+}
+
+Tensor run_elementwise_backward(const ElementwiseInfo& info, int i, const void* op, std::span<const Operand> operands) {
+  const DType compute = result_type(operands);
+  const BlockKernel kernel = kernels->elementwise.backward[info.index][i][static_cast<int>(compute)];
+  bool simple = true;
+  const Tensor& g = operands[0].tensor();
+  char* data[kMaxOperands];
+  for (size_t k = 0; k < operands.size(); ++k) {
+    const Tensor& t = operands[k].tensor();
+    simple = simple && t.dtype() == compute && t.is_contiguous() && t.shape() == g.shape();
+    data[k + 1] = t.raw();
+  }
+  if (simple) {
+    Tensor y = empty(g.shape(), compute);
+    data[0] = y.raw();
+    const int size = item_size(compute), sizes[kMaxOperands] = {size, size, size, size, size, size};
+    launch_contiguous(kernel, op, data, sizes, static_cast<int>(operands.size()) + 1, y.numel());
+    return y;
+  }
+  Dims shape = g.shape();
+  for (const Operand& operand : operands.subspan(1)) shape = broadcast_shapes(shape, operand.tensor().shape());
+  Tensor y = g.shape() == shape ? empty_like_layout(g, compute) : empty(shape, compute);
+  StridedLoop loop;
+  loop.shape = shape;
+  loop.add(y);
+  Tensor converted[kMaxOperands];
+  for (size_t k = 0; k < operands.size(); ++k) {
+    const Tensor& t = operands[k].tensor();
+    converted[k] = t.dtype() == compute ? t : cast_values(t, compute);
+    loop.add(converted[k]);
+  }
+  launch(kernel, op, loop);
+  return y;
+}
+
+}  // namespace tapegrad
