@@ -1,13 +1,13 @@
 """A readable autograd engine in pure Python and NumPy: what people write when they need no more.
 
-It has the part of tapegrad's interface that a training loop needs, so that a script runs on it by changing one
+It has the part of tapegrad's interface that a training loop needs; a script runs on it by changing one
 import:
 
     import tapegrad as torch        ->        import numpy_reference as torch
 
 Every operation computes its value and says how a gradient of the output becomes gradients of its inputs;
-`backward` walks the recorded operations from the last to the first. After `manual_seed` the random numbers, hence
-initial weights and shuffles, are tapegrad's.
+`backward` walks the recorded operations from the last to the first. After `manual_seed` the random numbers
+are tapegrad's, and so are initial weights and shuffles.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ nn, F = torch.nn, torch.nn.functional
 
 
 def train(images, labels, epochs=10, batch_size=32, lr=0.1, momentum=0.9, seed=0):
-    """Trains a 64-128-64-10 network on arrays images (N,64), labels (N); returns (model, loss of each step)."""
+    """Trains a 64-128-64-10 network on images (N,64) with labels (N); returns (model, loss of each step)."""
     torch.manual_seed(seed)
     images, labels = torch.from_numpy(images), torch.from_numpy(labels)
     model = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 10))
