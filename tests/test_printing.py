@@ -154,6 +154,7 @@ CASES = [
     ("nn.Parameter(torch.ones(2))", "Parameter containing:\ntensor([1., 1.], requires_grad=True)"),
     ("nn.Parameter(torch.tensor([1, 2]), requires_grad=False)", "Parameter containing:\ntensor([1, 2])"),
     ("nn.Parameter(torch.zeros(0, 2))", "Parameter containing:\ntensor([], size=(0, 2), requires_grad=True)"),
+    ("nn.Buffer(torch.ones(2))", "tensor([1., 1.])"),
     ("Sub([1.0, 2.0])", "Sub([1., 2.])"),
     (
         "torch.arange(30.0).as_subclass(Sub)",

@@ -182,9 +182,9 @@ def _is_plain(tensor: Tensor) -> bool:
     kind = type(tensor)
     if kind is _C.Tensor:
         return True
-    from .nn.parameter import Parameter  # nn imports this module's package
+    from .nn.parameter import Buffer, Parameter  # nn imports this module's package
 
-    return kind is Parameter
+    return kind is Parameter or kind is Buffer
 
 
 def tensor_str(tensor: Tensor) -> str:
