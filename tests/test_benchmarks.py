@@ -11,6 +11,7 @@ import cases
 import compare
 import functional_cases
 import import_time
+import long_chain
 
 
 def test_comparison_with_the_numpy_engine(tmp_path, capsys):
@@ -62,3 +63,7 @@ def test_every_functional_case_names_a_case():
 def test_import_time(capsys):
     import_time.main(["--runs", "1"])
     assert "import tapegrad after numpy:" in capsys.readouterr().out
+
+
+def test_long_chain_needs_no_stack():
+    assert long_chain.run_on_small_stack(200_000).gradient == 1.0
