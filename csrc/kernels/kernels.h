@@ -1,6 +1,7 @@
 // The table of kernels: function pointers filled in once per instruction set, the best of which is chosen at load.
 #pragma once
 #include "kernels/elementwise_defs.h"
+#include "kernels/gemm.h"
 
 namespace tapegrad {
 
@@ -16,6 +17,8 @@ struct ElementwiseKernels {
 struct KernelTable {
   const char* name;
   ElementwiseKernels elementwise;
+  GemmKernels<float> gemm_f32;
+  GemmKernels<double> gemm_f64;
 };
 
 /// The table in use.

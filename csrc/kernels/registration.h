@@ -9,5 +9,6 @@ void register_math(ElementwiseKernels& table);
 void register_activations(ElementwiseKernels& table);
 void register_logic(ElementwiseKernels& table);
 void register_casts(ElementwiseKernels& table);
+void register_gemm(GemmKernels<float>& f32, GemmKernels<double>& f64);
 
 }  // namespace tapegrad::TAPEGRAD_ISA_NS

@@ -17,6 +17,7 @@ const KernelTable& table() {
   register_activations(table.elementwise);
   register_logic(table.elementwise);
   register_casts(table.elementwise);
+  register_gemm(table.gemm_f32, table.gemm_f64);
   table.name = name;
   return table;
 }

@@ -1,0 +1,213 @@
+// The blocks into which gemm.cpp cuts its operands, and how they are copied.
+#pragma once
+
+#include <stdlib.h>
+
+#include "kernels/vec.h"
+
+namespace tapegrad::TAPEGRAD_ISA_NS {
+namespace {
+
+#if defined(TAPEGRAD_AVX512) || defined(__aarch64__)
+constexpr int kTileRows = 8;  // 8 x 3 accumulators of 32 registers
+#else
+constexpr int kTileRows = 4;  // 4 x 3 accumulators of 16 registers
+#endif
+constexpr int kTileVecs = 3;
+
+// A panel of kBlockK rows of B stays near the first cache, kBlockRows of A in the second.
+constexpr int64_t kBlockK = 256;
+constexpr int64_t kBlockRows = 24 * kTileRows;
+template <class T>
+constexpr int64_t kBlockColumns = 32 * kTileVecs * Vec<T>::size;
+constexpr int64_t kFirstCacheBytes = 32 * 1024;
+// B is used in place up to this size.
+constexpr int64_t kInPlaceBytes = 128 * 1024;
+
+TAPEGRAD_INLINE constexpr int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
+TAPEGRAD_INLINE constexpr int64_t round_up(int64_t a, int64_t step) { return (a + step - 1) / step * step; }
+
+// Rows of A in groups of kTileRows: in place (next_group = kTileRows * row), or copied so that a group is
+// contiguous.
+template <class T>
+struct Rows {
+  const T* data;
+  int64_t row, col, next_group;
+};
+
+/// Vectors in the next panel of n columns: three, but 2 + 2 rather than 3 + 1.
+template <class T>
+TAPEGRAD_INLINE int panel_vecs(int64_t n) {
+  const int64_t vecs = (n + Vec<T>::size - 1) / Vec<T>::size;
+  return vecs == 4 ? 2 : int(min(vecs, kTileVecs));
+}
+
+/// Columns in the next panel of n columns.
+template <class T>
+TAPEGRAD_INLINE int64_t panel_width(int64_t n) {
+  return min(n, panel_vecs<T>(n) * Vec<T>::size);
+}
+
+/// Room for one block of B and one of A, kept by the thread until it ends.
+template <class T>
+T* workspace() {
+  struct Buffer {
+    void* data = nullptr;
+    ~Buffer() { free(data); }
+  };
+  static thread_local Buffer buffer;
+  if (!buffer.data) {
+    constexpr int64_t bytes = kBlockK * (kBlockColumns<T> + kBlockRows) * sizeof(T);
+    buffer.data = aligned_alloc(64, round_up(bytes, 64));
+  }
+  return static_cast<T*>(buffer.data);
+}
+
+template <int... I>
+struct Lanes {};
+template <int N>
+struct AllLanes;
+template <>
+struct AllLanes<2> {
+  using type = Lanes<0, 1>;
+};
+template <>
+struct AllLanes<4> {
+  using type = Lanes<0, 1, 2, 3>;
+};
+template <>
+struct AllLanes<8> {
+  using type = Lanes<0, 1, 2, 3, 4, 5, 6, 7>;
+};
+template <>
+struct AllLanes<16> {
+  using type = Lanes<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15>;
+};
+
+/// x[0] y[0] x[1] y[1] ... of the lower or the upper half of each group of L lanes.
+template <bool Upper, int L, class R, int... I>
+TAPEGRAD_INLINE R interleave(R x, R y, Lanes<I...>) {
+  constexpr int N = sizeof...(I);
+  return __builtin_shufflevector(x, y, (I / L * L + (Upper ? L / 2 : 0) + I % L / 2 + (I % 2) * N)...);
+}
+
+template <class V, int... I>
+TAPEGRAD_INLINE auto concatenate(V x, V y, Lanes<I...>) {
+  return __builtin_shufflevector(x, y, I...);
+}
+
+/// A vector R made of 16-byte pieces from `first`, `first + step`, ...
+template <class R, class T>
+TAPEGRAD_INLINE R load_pieces(const T* const* first, int step, int64_t offset) {
+  if constexpr (sizeof(R) == 16) {
+    R r;
+    __builtin_memcpy(&r, first[0] + offset, sizeof(R));
+    return r;
+  } else {
+    constexpr int half = sizeof(R) / sizeof(T) / 2;
+    return concatenate(load_pieces<Raw<T, half>>(first, step, offset),
+                       load_pieces<Raw<T, half>>(first + half / step * step, step, offset),
+                       typename AllLanes<2 * half>::type{});
+  }
+}
+
+/// Transposes every square of L x L lanes in log2(L) rounds of perfect shuffles.
+template <class R, int L>
+TAPEGRAD_INLINE void transpose_groups(R (&rows)[L]) {
+  using All = typename AllLanes<sizeof(R) / sizeof(rows[0][0])>::type;
+#pragma GCC unroll 8
+  for (int round = 1; round < L; round *= 2) {
+    R next[L];
+#pragma GCC unroll 16
+    for (int i = 0; i < L / 2; ++i) {
+      next[2 * i] = interleave<false, L>(rows[i], rows[i + L / 2], All{});
+      next[2 * i + 1] = interleave<true, L>(rows[i], rows[i + L / 2], All{});
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < L; ++i) rows[i] = next[i];
+  }
+}
+
+/// The vector whose element i is the sum of rows[i].
+template <class R, int N>
+TAPEGRAD_INLINE R sum_each(R (&rows)[N]) {
+  using All = typename AllLanes<N>::type;
+#pragma GCC unroll 8
+  for (int count = N / 2; count > 0; count /= 2) {
+#pragma GCC unroll 16
+    for (int i = 0; i < count; ++i)
+      rows[i] = interleave<false, N>(rows[i], rows[i + count], All{}) +
+                interleave<true, N>(rows[i], rows[i + count], All{});
+  }
+  return rows[0];
+}
+
+/// Copies k rows of columns that are each contiguous in memory to out[k][stride], padded to whole vectors R
+/// with repetitions of the last column.
+template <class R, class T>
+void copy_transposed(int64_t k, int64_t columns, const T* source, int64_t next_column, T* out,
+                     int64_t stride) {
+  constexpr int W = sizeof(R) / sizeof(T), L = 16 / sizeof(T);
+  for (int64_t j = 0; j < columns; j += W) {
+    const T* column[W];
+    for (int i = 0; i < W; ++i) column[i] = source + min(j + i, columns - 1) * next_column;
+    T* target = out + j;
+    int64_t p = 0;
+    for (; p + L <= k; p += L) {
+      R rows[L];
+#pragma GCC unroll 4
+      for (int i = 0; i < L; ++i) rows[i] = load_pieces<R>(column + i, L, p);
+      transpose_groups(rows);
+#pragma GCC unroll 4
+      for (int i = 0; i < L; ++i) __builtin_memcpy(target + (p + i) * stride, &rows[i], sizeof(R));
+    }
+    for (; p < k; ++p)
+      for (int i = 0; i < W; ++i) target[p * stride + i] = column[i][p];
+  }
+}
+
+/// Copies B (k,n) into panels, one after the other, each with rows padded to whole vectors.
+template <class T>
+void pack_columns(int64_t k, int64_t n, const T* b, int64_t b_row, int64_t b_col, T* out) {
+  constexpr int W = Vec<T>::size;
+  for (int64_t j = 0; j < n;) {
+    const int64_t width = panel_width<T>(n - j), stride = round_up(width, W);
+    const T* source = b + j * b_col;
+    if (b_row == 1) {
+      copy_transposed<typename Vec<T>::RawT>(k, width, source, b_col, out, stride);
+    } else if (b_col == 1) {
+      for (int64_t p = 0; p < k; ++p)
+        for (int64_t i = 0; i < width; i += W)
+          Vec<T>::load_partial(source + p * b_row + i, int(min(width - i, W)), 0).store(out + p * stride + i);
+    } else {
+      for (int64_t p = 0; p < k; ++p)
+        for (int64_t i = 0; i < width; ++i) out[p * stride + i] = source[p * b_row + i * b_col];
+    }
+    out += k * stride;
+    j += width;
+  }
+}
+
+/// Copies A (m,k) so that the kTileRows rows of a tile lie side by side.
+template <class T>
+Rows<T> pack_rows(int64_t m, int64_t k, const T* a, int64_t a_row, int64_t a_col, T* out) {
+  for (int64_t i = 0; i < m; i += kTileRows) {
+    const int rows = int(min(m - i, kTileRows));
+    const T* source = a + i * a_row;
+    T* group = out + i * k;
+    if (rows == kTileRows && a_col == 1) {
+      copy_transposed<Raw<T, int(min(kTileRows, Vec<T>::size))>>(k, kTileRows, source, a_row, group,
+                                                                 kTileRows);
+    } else if (rows == kTileRows && a_row == 1) {
+      for (int64_t p = 0; p < k; ++p)
+        __builtin_memcpy(group + p * kTileRows, source + p * a_col, kTileRows * sizeof(T));
+    } else {
+      for (int64_t p = 0; p < k; ++p)
+        for (int r = 0; r < rows; ++r) group[p * kTileRows + r] = source[r * a_row + p * a_col];
+    }
+  }
+  return {out, 1, kTileRows, kTileRows * k};
+}
+
+}  // namespace
+}  // namespace tapegrad::TAPEGRAD_ISA_NS
