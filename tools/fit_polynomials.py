@@ -83,3 +83,128 @@ def fit(
     samples = [mp.mpf(a) + (mp.mpf(b) - mp.mpf(a)) * i / 500 for i in range(501)]
     error = max(abs((f(x) - sum(c * x**p for c, p in zip(coefficients, powers))) * weight(x)) for x in samples)
     return [float(c) for c in coefficients], float(error)
+
+
+def near_zero(f: Function, series: Sequence[mp.mpf], threshold: str = "1e-8") -> Function:
+    """f, except that close to 0, where its formula cancels, the first terms of its power series are used."""
+    return lambda x: f(x) if abs(x) > mp.mpf(threshold) else sum(mp.mpf(c) * x**k for k, c in enumerate(series))
+
+
+def of_square(f: Function, series: Sequence[mp.mpf]) -> Function:
+    """(f(x) / x - 1) / x^2 as a function of z = x^2."""
+    return near_zero(lambda z: (f(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, series, "1e-12")
+
+
+def bounded(weight: Function) -> Function:
+    """A weight that is never 0, as the Remez algorithm needs."""
+    return lambda x: max(abs(weight(x)), mp.mpf("1e-4"))
+
+
+def inverse(n: int) -> mp.mpf:
+    """1 / n in full precision."""
+    return mp.mpf(1) / n
+
+
+def erfcx(x: mp.mpf) -> mp.mpf:
+    """exp(x^2) erfc(x)."""
+    return mp.exp(x * x) * mp.erfc(x)
+
+
+def log_gamma_quotient(t: mp.mpf) -> mp.mpf:
+    """log(gamma(2 + t)) / (t (1 + t)): the two zeros divided out."""
+    if abs(t) < mp.mpf("1e-12"):
+        return mp.digamma(2) + t * (mp.psi(1, 2) / 2 - mp.digamma(2))
+    if abs(t + 1) < mp.mpf("1e-12"):
+        return -mp.digamma(1)
+    return mp.loggamma(2 + t) / (t * (1 + t))
+
+
+def stirling_tail(z: mp.mpf) -> mp.mpf:
+    """x (log(gamma(x)) - Stirling's formula) with z = 1 / x^2."""
+    if z < mp.mpf("1e-10"):
+        return inverse(12) - z / 360 + z * z / 1260
+    x = 1 / mp.sqrt(z)
+    return x * (mp.loggamma(x) - ((x - mp.mpf("0.5")) * mp.log(x) - x + mp.log(2 * mp.pi) / 2))
+
+
+def erfinv_quotient(w: mp.mpf) -> mp.mpf:
+    """erfinv(x) / x with w = -log(1 - x^2)."""
+    if w < mp.mpf("1e-12"):
+        return mp.sqrt(mp.pi) / 2
+    x = mp.sqrt(-mp.expm1(-w))
+    return mp.erfinv(x) / x
+
+
+ERFC_CENTER = 4  # erfc is fitted in t = (x - 4) / (x + 4)
+LOG2 = float(mp.log(2) / 2) * 1.0005
+OCTANT = float(mp.pi / 4) * 1.01
+SQRT2 = mp.sqrt(2)
+
+
+def erfc_scaled(t: mp.mpf) -> mp.mpf:
+    """(1 + 2 x) erfcx(x) in t = (x - 4) / (x + 4)."""
+    x = ERFC_CENTER * (1 + t) / (1 - t)
+    return (1 + 2 * x) * erfcx(x)
+
+
+# name: (function, interval, weight that makes the error relative to the result, terms in float32, terms in float64)
+FITS: dict[str, tuple[Function, float, float, Function, int | None, int | None]] = {
+    "expm1: (e^r - 1 - r) / r^2": (
+        near_zero(lambda r: (mp.expm1(r) - r) / r**2, [inverse(2), inverse(6), inverse(24)]),
+        -LOG2, LOG2, lambda r: r, 5, 11,
+    ),
+    "log, float32: (log(1 + f) - f + f^2 / 2) / f^3": (
+        near_zero(lambda f: (mp.log1p(f) - f + f * f / 2) / f**3, [inverse(3), -inverse(4), inverse(5)]),
+        float(1 / SQRT2 - 1), float(SQRT2 - 1), lambda f: f * f, 8, None,
+    ),
+    "log, float64: (2 atanh(s) / s - 2) / z, z = s^2": (
+        near_zero(lambda z: (2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2) / z, [2 * inverse(3), 2 * inverse(5), 2 * inverse(7)]),
+        0, float(((SQRT2 - 1) / (SQRT2 + 1)) ** 2), lambda z: z, None, 7,
+    ),
+    "pow: (2 atanh(s) / s - 2 - 2 z / 3) / z^2, z = s^2": (
+        near_zero(
+            lambda z: (2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2 - 2 * z / 3) / z**2,
+            [2 * inverse(5), 2 * inverse(7), 2 * inverse(9)],
+        ),
+        0, float(((SQRT2 - 1) / (SQRT2 + 1)) ** 2), lambda z: z * z, None, 9,
+    ),
+    "tanh": (of_square(mp.tanh, [-inverse(3), 2 * inverse(15)]), 0, 0.55**2, lambda z: z, 5, 10),
+    "sinh": (of_square(mp.sinh, [inverse(6), inverse(120)]), 0, 1, lambda z: z, 4, 8),
+    "sin": (of_square(mp.sin, [-inverse(6), inverse(120)]), 0, OCTANT**2, lambda z: z, 4, 7),
+    "cos: (cos(r) - 1 + z / 2) / z^2, z = r^2": (
+        near_zero(lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2, [inverse(24), -inverse(720)], "1e-10"),
+        0, OCTANT**2, lambda z: z * z, 4, 7,
+    ),
+    "atan": (of_square(mp.atan, [-inverse(3), inverse(5)]), 0, float(SQRT2 - 1) ** 2, lambda z: z, 6, 13),
+    "asin": (of_square(mp.asin, [inverse(6), 3 * inverse(40)]), 0, 0.25, lambda z: z, 6, 13),
+    "erf near 0: erf(x) / x - 1 in z = x^2": (
+        near_zero(lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1, [2 / mp.sqrt(mp.pi) - 1], "1e-30"),
+        0, 1, lambda z: mp.mpf(1), 7, 14,
+    ),
+    "erf beyond 1, float32: erfc(u + 2.5)": (
+        lambda u: mp.erfc(u + mp.mpf("2.5")), -1.5, 1.5, lambda u: mp.mpf(1), 16, None,
+    ),
+    "erfc: (1 + 2 x) erfcx(x) in t = (x - 4) / (x + 4)": (
+        erfc_scaled, -1, 0.76, lambda t: 1 / erfc_scaled(t), None, 28,
+    ),
+    "lgamma on [1, 3]": (log_gamma_quotient, -1, 1, lambda t: 1 / log_gamma_quotient(t), None, 30),
+    "lgamma beyond 8, in 1 / x^2": (stirling_tail, 0, 1 / 64, lambda z: mp.mpf(1), None, 7),
+    "erfinv, start for w < 5": (erfinv_quotient, 0, 5, lambda w: mp.mpf(1), None, 6),
+    "erfinv, start for w >= 5, in sqrt(w)": (lambda s: erfinv_quotient(s * s), 2.2, 6.1, lambda s: 1 / s, None, 6),
+}  # fmt: skip
+
+
+def main() -> None:
+    """Prints the fits whose name contains an argument, or all of them."""
+    for name, (f, a, b, weight, *terms) in FITS.items():
+        if sys.argv[1:] and not any(argument in name for argument in sys.argv[1:]):
+            continue
+        for single, n in zip((True, False), terms):
+            if n is not None:
+                coefficients, error = fit(f, a, b, range(n), weight=bounded(weight), single=single)
+                print(f"{name}, float{32 if single else 64}: error 2^{float(mp.log(error, 2)):.1f}")
+                print("  " + ", ".join(map(repr, coefficients)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

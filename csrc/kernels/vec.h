@@ -346,4 +346,23 @@ TAPEGRAD_INLINE T reduce(Vec<T> a, Function f) {
   return a[0];
 }
 
+/// f, written for Vec<double>, of float arguments: for functions that are rare or need the precision.
+template <class Function, class... Vs>
+TAPEGRAD_INLINE Vec<float> via_double(Function f, Vec<float> first, Vs... others) {
+  using Half = Raw<float, Vec<double>::size>;
+  struct Halves {
+    Half part[2];
+    TAPEGRAD_INLINE Vec<double> widened(int i) const {
+      return Vec<double>(__builtin_convertvector(part[i], Vec<double>::RawT));
+    }
+  };
+  const auto halves = [](Vec<float> v)
+                          __attribute__((always_inline)) { return __builtin_bit_cast(Halves, v.raw); };
+  Halves result;
+  for (int i = 0; i < 2; ++i)
+    result.part[i] =
+        __builtin_convertvector(f(halves(first).widened(i), halves(others).widened(i)...).raw, Half);
+  return Vec<float>(__builtin_bit_cast(Vec<float>::RawT, result));
+}
+
 }  // namespace tapegrad::TAPEGRAD_ISA_NS

@@ -1,4 +1,4 @@
-// Rounding, signs, extrema, integer division and the tools that the elementary functions are made of.
+// Rounding, signs, extrema, and the tools that the elementary functions are made of.
 #pragma once
 
 #include "vec.h"
@@ -228,35 +228,6 @@ TAPEGRAD_INLINE Vec<T> scale_by_power_of_2(Vec<T> x, Rounded<T> n) {
 template <Floating T>
 TAPEGRAD_INLINE Vec<T> power_of_2(Rounded<T> n) {
   return bit_cast<T>((n.integer + Format<T>::bias) << Format<T>::mantissa_bits);
-}
-
-/// The quotient rounded towards zero; 0 for a zero divisor.
-template <Integral T>
-TAPEGRAD_INLINE Vec<T> trunc_div(Vec<T> a, SameVec<T> b) {
-  // The hardware traps on division by zero and on lowest / -1, which wraps to lowest here.
-  return map_lanes(a, b, [](T x, T y) -> T {
-    if (y == 0) return 0;
-    if constexpr (T(-1) < T(0))
-      if (y == T(-1)) return T(0 - UnsignedBits<T>(x));
-    return T(x / y);
-  });
-}
-/// a - trunc_div(a, b) * b: the sign of a; 0 for a zero divisor.
-template <Integral T>
-TAPEGRAD_INLINE Vec<T> fmod(Vec<T> a, SameVec<T> b) {
-  return where(b == 0, 0, a - trunc_div(a, b) * b);
-}
-/// The remainder with the sign of b, as Python's %; 0 for a zero divisor.
-template <Integral T>
-TAPEGRAD_INLINE Vec<T> remainder(Vec<T> a, SameVec<T> b) {
-  const Vec<T> r = fmod(a, b);
-  return where((r != 0) & ((r ^ b) < 0), r + b, r);
-}
-/// The quotient rounded down, as Python's //; 0 for a zero divisor.
-template <Integral T>
-TAPEGRAD_INLINE Vec<T> floor_div(Vec<T> a, SameVec<T> b) {
-  const Vec<T> q = trunc_div(a, b), r = a - q * b;
-  return where((b != 0) & (r != 0) & ((r ^ b) < 0), q - 1, q);
 }
 
 }  // namespace tapegrad::TAPEGRAD_ISA_NS

@@ -48,6 +48,26 @@ TAPEGRAD_INLINE Vec<T> exp(Vec<T> x) {
   return scale_by_power_of_2(1 + expm1_reduced(r), n);
 }
 
+template <Floating T>
+TAPEGRAD_INLINE Vec<T> exp2(Vec<T> x) {
+  constexpr T lowest = sizeof(T) == 4 ? -151 : -1076;
+  constexpr T highest = sizeof(T) == 4 ? 129 : 1025;
+  x = where(x < lowest, lowest, where(x > highest, highest, x));
+  const Rounded<T> n = round_small(x);
+  return scale_by_power_of_2(1 + expm1_reduced((x - n.value) * T(0.6931471805599453)), n);
+}
+
+/// exp(x) - 1
+template <Floating T>
+TAPEGRAD_INLINE Vec<T> expm1(Vec<T> x) {
+  constexpr T lowest = -40;  // the result rounds to -1
+  constexpr T highest = sizeof(T) == 4 ? 89 : 710;
+  const auto [n, r] = reduce_exp(where(x < lowest, lowest, where(x > highest, highest, x)));
+  // Half of the result, as 2^n itself can overflow where the result does not.
+  const Vec<T> half_s = power_of_2(Rounded<T>{n.value - 1, n.integer - 1});
+  return copysign(2 * fma(half_s, expm1_reduced(r), half_s - T(0.5)), x);
+}
+
 /// (tanh(x) / x - 1) / x^2 as a polynomial in z = x^2, for |x| <= 0.55.
 TAPEGRAD_INLINE Vec<float> tanh_near_0(Vec<float> z) {  // error of tanh 2^-27.8
   return polynomial(z, -0.33333316445350647f, 0.13332585990428925f, -0.05385230854153633f,
@@ -66,7 +86,7 @@ TAPEGRAD_INLINE Vec<T> tanh(Vec<T> x) {
   const Vec<T> near_0 = fma(x * x2, tanh_near_0(x2), x);
   const auto [n, r] = reduce_exp(2 * where(a > saturated, saturated, a));
   const Vec<T> e = fma(power_of_2(n), 1 + expm1_reduced(r), 1);
-  return where(a < T(0.55), near_0, copysign(1 - 2 / e, x));
+  return copysign(where(a < T(0.55), near_0, 1 - 2 / e), x);
 }
 
 /// 1 / (1 + exp(-x)), down to the denormal results. With e = exp(-|x|) and q = e / (1 + e): 1 - q, or q = e -
@@ -76,6 +96,37 @@ TAPEGRAD_INLINE Vec<T> sigmoid(Vec<T> x) {
   const Vec<T> e = exp(-abs(x));
   const Vec<T> q = e / (1 + e);
   return where(x < 0, fma(-e, q, e), 1 - q);
+}
+
+/// exp(x) / 2, finite wherever cosh is.
+template <Floating T>
+TAPEGRAD_INLINE Vec<T> half_exp(Vec<T> x) {
+  constexpr T highest = sizeof(T) == 4 ? 90 : 711;
+  const auto [n, r] = reduce_exp(where(x > highest, highest, x));
+  return scale_by_power_of_2(1 + expm1_reduced(r), Rounded<T>{n.value - 1, n.integer - 1});
+}
+template <Floating T>
+TAPEGRAD_INLINE Vec<T> cosh(Vec<T> x) {
+  const Vec<T> h = half_exp(abs(x));
+  return h + T(0.25) / h;
+}
+
+/// (sinh(x) / x - 1) / x^2 as a polynomial in z = x^2, for |x| <= 1.
+TAPEGRAD_INLINE Vec<float> sinh_near_0(Vec<float> z) {  // error of sinh 2^-27.2
+  return polynomial(z, 0.1666666716337204f, 0.008333350531756878f, 0.0001983606634894386f,
+                    2.817441782099195e-06f);
+}
+TAPEGRAD_INLINE Vec<double> sinh_near_0(Vec<double> z) {  // error of sinh 2^-56.5
+  return polynomial(z, 0.16666666666666666, 0.008333333333333333, 0.0001984126984126959,
+                    2.7557319224120236e-06, 2.5052108345642405e-08, 1.6059050705744227e-10,
+                    7.646476369774017e-13, 2.8483980505662347e-15);
+}
+template <Floating T>
+TAPEGRAD_INLINE Vec<T> sinh(Vec<T> x) {
+  const Vec<T> a = abs(x), x2 = x * x;
+  const Vec<T> near_0 = fma(x * x2, sinh_near_0(x2), x);
+  const Vec<T> h = half_exp(a);
+  return where(a < 1, near_0, copysign(h - T(0.25) / h, x));
 }
 
 }  // namespace tapegrad::TAPEGRAD_ISA_NS

@@ -1,7 +1,7 @@
 // log and its relatives. See Note [Coefficients].
 #pragma once
 
-#include "vec_math_basic.h"
+#include "vec_math_exp.h"
 
 namespace tapegrad::TAPEGRAD_ISA_NS {
 
@@ -49,13 +49,100 @@ TAPEGRAD_INLINE Vec<double> log1p_minus_f(Vec<double> f, Vec<double> tail) {
   return fma(s, half_f2 + r, tail) - half_f2;
 }
 
+/// y, the logarithm of a positive finite x, or what the logarithm of another x is.
+template <Floating T>
+TAPEGRAD_INLINE Vec<T> log_or_special(Vec<T> x, Vec<T> y) {
+  const Vec<T> special = where(x == 0, -Format<T>::infinity, where(x < 0, Format<T>::nan, x));
+  return where((x > 0) & (x < Format<T>::infinity), y, special);
+}
+
 template <Floating T>
 TAPEGRAD_INLINE Vec<T> log(Vec<T> x) {
   const auto [k, f] = reduce_log(x);
   const Vec<T> y = fma(k, Format<T>::ln2_high, f + log1p_minus_f(f, k * Format<T>::ln2_low));
-  // 0 gives -infinity, a negative number NaN, infinity and NaN themselves.
-  const Vec<T> special = where(x == 0, -Format<T>::infinity, where(x < 0, Format<T>::nan, x));
-  return where((x > 0) & (x < Format<T>::infinity), y, special);
+  return log_or_special(x, y);
+}
+
+template <Floating T>
+TAPEGRAD_INLINE Vec<T> log2(Vec<T> x) {
+  constexpr T log2_e = T(0x1.71547652b82fep+0);  // = high + low
+  constexpr T log2_e_low = sizeof(T) == 4 ? T(0x1.4ae0bf85ddf44p-26) : T(0x1.777d0ffda0d24p-56);
+  const auto [k, f] = reduce_log(x);
+  const Vec<T> tail = fma(log1p_minus_f(f, 0), log2_e, f * log2_e_low);
+  return log_or_special(x, k + fma(f, log2_e, tail));
+}
+
+template <Floating T>
+TAPEGRAD_INLINE Vec<T> log10(Vec<T> x) {
+  constexpr bool single = sizeof(T) == 4;
+  constexpr T log10_e = T(0x1.bcb7b1526e50ep-2);
+  constexpr T log10_e_low = T(single ? -0x1.5b235e39ab2a9p-27 : 0x1.95355baaafad3p-57);
+  constexpr T log10_2_high = T(single ? 0x1.344p-2 : 0x1.34413509f6p-2);  // times k exact
+  constexpr T log10_2_low = T(single ? 0x1.3509f79fef312p-18 : 0x1.9fef311f12b36p-42);
+  const auto [k, f] = reduce_log(x);
+  const Vec<T> tail = fma(log1p_minus_f(f, 0), log10_e, fma(f, log10_e_low, k * log10_2_low));
+  return log_or_special(x, fma(k, log10_2_high, fma(f, log10_e, tail)));
+}
+
+/// log(1 + x)
+template <Floating T>
+TAPEGRAD_INLINE Vec<T> log1p(Vec<T> x) {
+  // 1 + x = u + c exactly, and log(u + c) = log(u) + c / u up to terms in c^2, which do not matter.
+  const Vec<T> u = 1 + x;
+  const Vec<T> x_part = u - 1;
+  const Vec<T> c = (1 - (u - x_part)) + (x - x_part);
+  const auto [k, f] = reduce_log(u);
+  const Vec<T> y = fma(k, Format<T>::ln2_high, f + log1p_minus_f(f, fma(k, Format<T>::ln2_low, c / u)));
+  return copysign(log_or_special(u, y), x);
+}
+
+/// log(1 + exp(x))
+template <Floating T>
+TAPEGRAD_INLINE Vec<T> softplus(Vec<T> x) {
+  return maximum(x, 0) + log1p(exp(-abs(x)));
+}
+/// log(sigmoid(x))
+template <Floating T>
+TAPEGRAD_INLINE Vec<T> logsigmoid(Vec<T> x) {
+  return minimum(x, 0) - log1p(exp(-abs(x)));
+}
+/// log(exp(x) + exp(y))
+template <Floating T>
+TAPEGRAD_INLINE Vec<T> logaddexp(Vec<T> x, SameVec<T> y) {
+  // Equal infinities have no difference.
+  const Vec<T> distance = where(x == y, 0, abs(x - y));
+  return maximum(x, y) + log1p(exp(-distance));
+}
+
+/// log(2 u) for u so large that u^2 is lost beside or beyond 1, log1p(y) otherwise.
+TAPEGRAD_INLINE Vec<double> log_of_double_or_log1p(Vec<double> u, Vec<double> y) {
+  const auto large = u > 0x1p500;
+  return log1p(where(large, u, y)) + where(large, Vec<double>(0.6931471805599453), 0);
+}
+/// log(a + sqrt(a^2 + 1)) for a = |x|, written so that nothing cancels.
+TAPEGRAD_INLINE Vec<double> asinh(Vec<double> x) {
+  const auto a = abs(x);
+  return copysign(log_of_double_or_log1p(a, a + a * a / (1 + sqrt(fma(a, a, 1)))), x);
+}
+/// log(x + sqrt(x^2 - 1)), in terms of x - 1.
+TAPEGRAD_INLINE Vec<double> acosh(Vec<double> x) {
+  const auto t = x - 1;
+  return where(x < 1, Format<double>::nan, log_of_double_or_log1p(x, t + sqrt(t * (x + 1))));
+}
+/// log((1 + a) / (1 - a)) / 2 for a = |x|.
+TAPEGRAD_INLINE Vec<double> atanh(Vec<double> x) {
+  const auto a = abs(x);
+  return copysign(0.5 * log1p(2 * a / (1 - a)), x);
+}
+
+TAPEGRAD_INLINE Vec<float> asinh(Vec<float> x) {
+  return via_double([](auto v) { return asinh(v); }, x);
+}
+TAPEGRAD_INLINE Vec<float> acosh(Vec<float> x) {
+  return via_double([](auto v) { return acosh(v); }, x);
+}
+TAPEGRAD_INLINE Vec<float> atanh(Vec<float> x) {
+  return via_double([](auto v) { return atanh(v); }, x);
 }
 
 }  // namespace tapegrad::TAPEGRAD_ISA_NS

@@ -1,0 +1,163 @@
+// The error function, the gamma function, and their relatives. See Note [Coefficients].
+#pragma once
+
+#include "vec_math_division.h"
+#include "vec_math_pow.h"
+#include "vec_math_trig.h"
+
+namespace tapegrad::TAPEGRAD_ISA_NS {
+
+/// erf(x) / x - 1 as a polynomial in z = x^2, for |x| <= 1.
+TAPEGRAD_INLINE Vec<float> erf_near_0(Vec<float> z) {  // error of erf 2^-26.1
+  return polynomial(z, 0.12837916612625122f, -0.3761262595653534f, 0.11283600330352783f,
+                    -0.026854446157813072f, 0.005189536605030298f, -0.0008020845707505941f,
+                    7.889119297033176e-05f);
+}
+TAPEGRAD_INLINE Vec<double> erf_near_0(Vec<double> z) {  // error of erf 2^-56.2
+  return polynomial(z, 0.1283791670955126, -0.37612638903183754, 0.1128379167095512, -0.026866170645129868,
+                    0.005223977625423611, -0.0008548327021956025, 0.000120553329038126,
+                    -1.4925647594497853e-05, 1.646204598055763e-06, -1.636464955146516e-07,
+                    1.479246964452013e-08, -1.216496861716556e-09, 8.710465336650472e-11,
+                    -4.23312952867958e-12);
+}
+
+/// erfc(a) for a >= 0: exp(-a^2) G / (1 + 2 a), where G is smooth.
+TAPEGRAD_INLINE Vec<double> erfc_positive(Vec<double> a) {
+  a = where(a > 28, 28, a);  // the result is 0
+  // G = (1 + 2 a) exp(a^2) erfc(a) in t = (a - 4) / (a + 4), error 2^-54.2.
+  const auto g = polynomial(
+      (a - 4) / (a + 4), 1.2329951186255526, -0.1396211168405625, 0.015379652102620043, 0.06809705425469156,
+      -0.10103906603632531, 0.09373283499839535, -0.06633036581163854, 0.037167515536659215,
+      -0.016197734066115913, 0.005031969985647197, -0.0007577732180612369, -0.00019925673346262202,
+      0.00015062129941670145, -2.439911387111528e-05, -1.1220725678884867e-05, 5.709671922137923e-06,
+      2.908455095614946e-07, -8.258137217478124e-07, 7.901431118774488e-08, 1.112890424353032e-07,
+      -2.1967055729130423e-08, -1.5784699169919182e-08, 3.9708116596383374e-09, 2.407082532860894e-09,
+      -5.148996321421e-10, -3.3350900691938393e-10, 2.9102105836803064e-11, 2.393424470318631e-11);
+  const auto [square, square_low] = two_product(a, a);
+  const auto [n, r] = reduce_exp(-square);
+  // The power of two comes last: the result can be denormal while the exponential alone would lose digits.
+  return scale_by_power_of_2((1 + expm1_reduced(r - square_low)) * (g / (1 + 2 * a)), n);
+}
+
+TAPEGRAD_INLINE Vec<double> erfc(Vec<double> x) {
+  const auto a = abs(x);
+  const auto y = where(a < 0.6, 1 - fma(a, erf_near_0(a * a), a), erfc_positive(a));
+  return where(x < 0, 2 - y, y);
+}
+TAPEGRAD_INLINE Vec<float> erfc(Vec<float> x) {
+  return via_double([](auto v) { return erfc(v); }, x);
+}
+
+/// 1 - erf(a) for a >= 1, to the precision of 1.
+TAPEGRAD_INLINE Vec<float> erf_complement(Vec<float> a) {
+  // erfc(u + 2.5) for |u| <= 1.5, error 2^-28.1 absolute; at 4 erf already rounds to 1.
+  const auto u = where(a > 4, 4, a) - 2.5f;
+  return polynomial(u, 0.0004069523129146546f, -0.002178278286010027f, 0.005445690825581551f,
+                    -0.00835021585226059f, 0.00862258579581976f, -0.00611656391993165f, 0.00279760779812932f,
+                    -0.0005445935530588031f, -0.00025880354223772883f, 0.0002534993109293282f,
+                    -8.104887820081785e-05f, -7.805987479514442e-06f, 1.5701420124969445e-05f,
+                    -3.446286200414761e-06f, -8.87724809217616e-07f, 3.491637698971317e-07f);
+}
+TAPEGRAD_INLINE Vec<double> erf_complement(Vec<double> a) { return erfc_positive(a); }
+
+template <Floating T>
+TAPEGRAD_INLINE Vec<T> erf(Vec<T> x) {
+  const Vec<T> a = abs(x);
+  const Vec<T> near_0 = fma(a, erf_near_0(a * a), a);
+  return copysign(where(a < 1, near_0, 1 - erf_complement(a)), x);
+}
+
+/// The inverse of erf: a start from a polynomial, then two steps of Halley's method.
+TAPEGRAD_INLINE Vec<double> erfinv(Vec<double> x) {
+  const auto a = abs(x);
+  // erfinv(x) / x in w = -log(1 - x^2): below 5 with error 2^-15.3, beyond in sqrt(w) with error 2^-13.4.
+  const auto w = -log((1 - a) * (1 + a));
+  const auto center = polynomial(w, 0.8862515565653305, 0.23163935955860232, 0.012468794501856534,
+                                 -0.0031533747406686874, 0.00018916485733990783, -1.2384581702698145e-07);
+  const auto tail = polynomial(sqrt(w), 0.6214632396572781, 0.05788007182018861, 0.4398869786673458,
+                               -0.10094378408782462, 0.011475880579074409, -0.0005161541309081927);
+  auto y = a * where(w < 5, center, tail);
+  for (int step = 0; step < 2; ++step) {
+    // erf(y) - a, from the side that does not cancel.
+    const auto error = where(a < 0.625, fma(y, erf_near_0(y * y), y) - a, (1 - a) - erfc_positive(y));
+    const auto newton = error * 0.886226925452758 * exp(y * y);
+    y = y - newton / fma(y, newton, 1);
+  }
+  return copysign(where(a == 1, Format<double>::infinity, y), x);
+}
+TAPEGRAD_INLINE Vec<float> erfinv(Vec<float> x) {
+  return via_double([](auto v) { return erfinv(v); }, x);
+}
+
+/// log(gamma(x)) for x > 0.
+TAPEGRAD_INLINE Vec<double> lgamma_positive(Vec<double> x) {
+  // Up to 8: gamma(x) is gamma(2 + t) / x below 1, gamma(2 + t) * factor elsewhere, with t in [-1, 1],
+  // and log(gamma(2 + t)) = t (1 + t) R(t).
+  const auto below_1 = x < 1;
+  auto factor = where(below_1, x, 1);
+  auto t = where(below_1, x - 1, x - 2);
+  for (int step = 0; step < 5; ++step) {
+    const auto beyond = t > 1;
+    factor = where(beyond, factor * (t + 1), factor);
+    t = where(beyond, t - 1, t);
+  }
+  const auto quotient = polynomial(
+      t, 0.42278433509846713, -0.10031730167435392, 0.03296500062115574, -0.012384192193371016,
+      0.00499864116470391, -0.0021081308339681126, 0.0009153769220598463, -0.00040570739723844586,
+      0.00018255264198807747, -8.309512965108279e-05, 3.816886272602673e-05, -1.7661650238806e-05,
+      8.22234797755234e-06, -3.84746150814209e-06, 1.8074580288435648e-06, -8.524503742097093e-07,
+      4.0556717975667744e-07, -1.929967829825356e-07, 8.745301690072863e-08, -4.0957767846621564e-08,
+      2.625538126882102e-08, -1.3450191089128032e-08, -7.670653418918996e-10, 1.0593073431003322e-09,
+      4.931547298298316e-09, -2.736550230861234e-09, -1.3911188167665522e-09, 7.828579023567447e-10,
+      4.247045589865377e-10, -2.2094946189914133e-10);
+  // From 8 on: Stirling's formula with the tail (log(gamma(x)) - formula) x in 1 / x^2, error 2^-57.6.
+  const auto large = x >= 8;
+  const auto log_x = log(where(large, x, factor));
+  const auto inverse = 1 / x;
+  const auto tail = inverse * polynomial(inverse * inverse, 0.08333333333333333, -0.0027777777777741003,
+                                         0.0007936507898355585, -0.0005952366071162396, 0.0008414728669380262,
+                                         -0.0018905408298981376, 0.005069265392352649);
+  constexpr double half_log_2_pi = 0.9189385332046728;
+  const auto stirling = fma(x - 0.5, log_x - 1, (half_log_2_pi - 0.5) + tail);
+  return where(large, stirling, fma(t * (1 + t), quotient, where(below_1, -log_x, log_x)));
+}
+/// log |gamma(x)|; for negative x by reflection, accurate to about the precision of its larger term.
+TAPEGRAD_INLINE Vec<double> lgamma(Vec<double> x) {
+  const auto a = abs(x);
+  const auto y = where(a == Format<double>::infinity, a, lgamma_positive(a));
+  constexpr double pi = 3.141592653589793;
+  const auto sine = abs(sin(pi * (a - round(a))));
+  const auto reflected = where(a < 1e-17, y, log(pi / (a * sine)) - y);
+  const auto pole = (x <= 0) & (trunc(x) == x);
+  return where(pole, Format<double>::infinity, where(x < 0, reflected, y));
+}
+TAPEGRAD_INLINE Vec<float> lgamma(Vec<float> x) {
+  return via_double([](auto v) { return lgamma(v); }, x);
+}
+
+/// The derivative of log(gamma(x)): -infinity at +0, infinity at -0, NaN at negative integers.
+TAPEGRAD_INLINE Vec<double> digamma(Vec<double> x) {
+  const auto negative = x < 0;
+  // digamma(x) = digamma(x + 1) - 1 / x up to 10, then the asymptotic series with the Bernoulli numbers B(2k)
+  // / (2k).
+  auto a = where(negative, 1 - x, x);
+  auto y = Vec<double>(0);
+  for (int step = 0; step < 10; ++step) {
+    const auto below = a < 10;
+    y = where(below, y - 1 / a, y);
+    a = where(below, a + 1, a);
+  }
+  const auto inverse = 1 / a, z = inverse * inverse;
+  const auto series =
+      z * polynomial(z, 1.0 / 12, -1.0 / 120, 1.0 / 252, -1.0 / 240, 1.0 / 132, -691.0 / 32760, 1.0 / 12);
+  y = y + (log(a) - fma(inverse, 0.5, series));
+  constexpr double pi = 3.141592653589793;
+  const auto reflected = y - pi / tan(pi * (x - round(x)));
+  const auto pole = where(x == 0, -copysign(Vec<double>(Format<double>::infinity), x), Format<double>::nan);
+  return where((x <= 0) & (trunc(x) == x), pole, where(negative, reflected, y));
+}
+TAPEGRAD_INLINE Vec<float> digamma(Vec<float> x) {
+  return via_double([](auto v) { return digamma(v); }, x);
+}
+
+}  // namespace tapegrad::TAPEGRAD_ISA_NS
