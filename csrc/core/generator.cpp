@@ -6,10 +6,9 @@
 #include <cstring>
 #include <numbers>
 #include <random>
-#include <stdexcept>
-#include <string>
 #include <utility>
 
+#include "core/error.h"
 #include "kernels/kernels.h"
 
 namespace tapegrad {
@@ -74,18 +73,13 @@ Generator::State Generator::state() const {
 }
 
 void Generator::set_state(std::span<const uint8_t> bytes) {
-  if (bytes.size() != kStateSize) {
-    throw std::runtime_error("Expected a CPUGeneratorImplState of size " + std::to_string(kStateSize) +
-                             " but found the input RNG state size to be " + std::to_string(bytes.size()));
-  }
+  TG_CHECK(bytes.size() == kStateSize, "Expected a CPUGeneratorImplState of size ", kStateSize,
+           " but found the input RNG state size to be ", bytes.size());
   SavedState saved;
   std::memcpy(&saved, bytes.data(), kStateSize);
   const bool consistent = saved.seeded == 1 && saved.left >= 1 && saved.next <= kMersenneWords &&
                           saved.left - 1 <= kMersenneWords - saved.next;
-  if (!consistent) {
-    throw std::runtime_error(
-        "Invalid mt19937 state: pass the unchanged result of get_state() or get_rng_state()");
-  }
+  TG_CHECK(consistent, "Invalid mt19937 state: pass the unchanged result of get_state() or get_rng_state()");
   initial_seed_ = saved.initial_seed;
   left_ = saved.left;
   next_ = static_cast<uint32_t>(saved.next);

@@ -29,7 +29,7 @@ class Generator {
   uint64_t initial_seed() const { return initial_seed_; }
 
   State state() const;
-  /// Continues from a saved state; throws std::runtime_error if it has another size or is not one.
+  /// Continues from a saved state; throws a runtime error if it has another size or is not one.
   void set_state(std::span<const uint8_t> bytes);
 
   /// The next 32 bits.

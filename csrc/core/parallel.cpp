@@ -12,12 +12,11 @@
 #include <exception>
 #include <memory>
 #include <mutex>
-#include <stdexcept>
-#include <string>
 #include <utility>
 #include <vector>
 
 #include "core/cpu_count.h"
+#include "core/error.h"
 
 #ifdef __linux__
 #include <linux/futex.h>
@@ -284,8 +283,7 @@ int positive_integer(const char* text) {
 int default_threads() {
   if (const char* text = std::getenv("TAPEGRAD_NUM_THREADS")) {
     if (const int count = positive_integer(text)) return count;
-    throw std::runtime_error("TAPEGRAD_NUM_THREADS: expected a positive integer, got '" + std::string(text) +
-                             "'");
+    fail(ErrorKind::runtime, "TAPEGRAD_NUM_THREADS: expected a positive integer, got '", text, "'");
   }
   if (const char* text = std::getenv("OMP_NUM_THREADS")) {
     if (const int count = positive_integer(text)) return count;
@@ -320,9 +318,7 @@ int get_num_threads() {
 }
 
 void set_num_threads(int count) {
-  if (count <= 0) {
-    throw std::runtime_error("set_num_threads expects a positive integer, got " + std::to_string(count));
-  }
+  TG_CHECK(count > 0, "set_num_threads expects a positive integer, got ", count);
   requested_threads.store(count);
 }
 

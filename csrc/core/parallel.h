@@ -7,11 +7,11 @@
 namespace tapegrad {
 
 /// Number of threads, the calling one included, that `parallel_for` may use. The default is
-/// TAPEGRAD_NUM_THREADS, else OMP_NUM_THREADS, else `usable_cpus()`; throws std::runtime_error when
+/// TAPEGRAD_NUM_THREADS, else OMP_NUM_THREADS, else `usable_cpus()`; a runtime error when
 /// TAPEGRAD_NUM_THREADS is not a positive integer.
 int get_num_threads();
 
-/// Sets the number of threads; throws std::runtime_error unless it is positive. Takes effect at the next
+/// Sets the number of threads; a runtime error unless it is positive. Takes effect at the next
 /// parallel region.
 void set_num_threads(int count);
 

@@ -185,19 +185,25 @@ void fill_all_bits(Generator& generator, int64_t* out, int64_t n) {
 
 template <class T>
 void fill_permutation(Generator& generator, T* out, int64_t n) {
-  // Fisher and Yates's shuffle. 32 bits are even enough for up to a twentieth of their range.
+  // Fisher and Yates's shuffle, forwards as long as 32 bits are even enough, and inside out beyond.
   constexpr int64_t longest_of_32_bits = std::numeric_limits<uint32_t>::max() / 20;
   const Lock lock(generator.mutex());
-  for (int64_t i = 0; i < n; ++i) out[i] = static_cast<T>(i);
-  const bool wide = n >= longest_of_32_bits;
-  draw_in_blocks(generator, n - 1, wide ? 2 : 1, [&](const uint32_t* words, int64_t first, int64_t count) {
-    for (int64_t k = 0; k < count; ++k) {
-      const int64_t i = first + k;
-      const uint64_t left = static_cast<uint64_t>(n - i);
-      const uint64_t step = wide ? join_words(words + 2 * k) % left : words[k] % static_cast<uint32_t>(left);
-      std::swap(out[i], out[i + static_cast<int64_t>(step)]);
-    }
-  });
+  if (n < longest_of_32_bits) {
+    for (int64_t i = 0; i < n; ++i) out[i] = static_cast<T>(i);
+    draw_in_blocks(generator, n - 1, 1, [&](const uint32_t* words, int64_t first, int64_t count) {
+      for (int64_t i = first; i < first + count; ++i) {
+        std::swap(out[i], out[i + words[i - first] % static_cast<uint32_t>(n - i)]);
+      }
+    });
+  } else {
+    draw_in_blocks(generator, n, 2, [&](const uint32_t* words, int64_t first, int64_t count) {
+      for (int64_t i = first; i < first + count; ++i) {
+        const uint64_t place = join_words(words + 2 * (i - first)) % static_cast<uint64_t>(i + 1);
+        out[i] = out[place];
+        out[place] = static_cast<T>(i);
+      }
+    });
+  }
 }
 
 template <class T>

@@ -2,6 +2,7 @@
 #pragma once
 #include "kernels/elementwise_defs.h"
 #include "kernels/gemm.h"
+#include "kernels/random.h"
 
 namespace tapegrad {
 
@@ -19,6 +20,7 @@ struct KernelTable {
   ElementwiseKernels elementwise;
   GemmKernels<float> gemm_f32;
   GemmKernels<double> gemm_f64;
+  RandomKernels random;
 };
 
 /// The table in use.

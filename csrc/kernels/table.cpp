@@ -18,6 +18,7 @@ const KernelTable& table() {
   register_logic(table.elementwise);
   register_casts(table.elementwise);
   register_gemm(table.gemm_f32, table.gemm_f64);
+  register_random(table.random);
   table.name = name;
   return table;
 }

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "core/cpu_count.h"
+#include "core/error.h"
 #include "core/parallel.h"
 
 #define CHECK(...)                                                                         \
@@ -189,7 +190,7 @@ void test_number_of_threads_is_checked() {
     std::string message;
     try {
       set_num_threads(bad);
-    } catch (const std::runtime_error& error) {
+    } catch (const tapegrad::Error& error) {
       message = error.what();
     }
     CHECK(message.rfind("set_num_threads expects a positive integer", 0) == 0);
@@ -259,7 +260,7 @@ int threads_with_environment(const char* program, const char* value) {
 int print_number_of_threads() {
   try {
     std::printf("%d\n", get_num_threads());
-  } catch (const std::runtime_error& error) {
+  } catch (const tapegrad::Error& error) {
     std::printf("%d\n", std::strstr(error.what(), "TAPEGRAD_NUM_THREADS") ? -1 : -2);
   }
   return 0;
