@@ -34,6 +34,15 @@ TAPEGRAD_INLINE double scale_unit(double unit, double from, double to) {
   return value == to ? from : value;
 }
 
+/// For an angle in [0, 2 pi].
+template <class T>
+TAPEGRAD_INLINE SinCos<T> sin_cos(Vec<T> angle) {
+  if constexpr (sizeof(T) == 4 && !kHasFma) return {sin(angle), cos(angle)};  // the short reduction needs the fma
+  const auto [r, quadrant] = reduce_small_angle(angle);
+  const auto reduced = sin_cos_reduced(r);
+  return {sin_of_quadrant(reduced, quadrant), sin_of_quadrant(reduced, quadrant + 1)};
+}
+
 /// Normal numbers of `pairs` radii and angles, given as uniform numbers and replaced.
 template <class T>
 TAPEGRAD_INLINE void box_muller(T* radii, T* angles, int pairs, T mean, T std) {
@@ -41,9 +50,9 @@ TAPEGRAD_INLINE void box_muller(T* radii, T* angles, int pairs, T mean, T std) {
   constexpr T two_pi = T(6.283185307179586476925);
   for (int i = 0; i < pairs; i += V::size) {
     const V radius = sqrt(-2 * log(1 - V::load(radii + i)));
-    const V angle = two_pi * V::load(angles + i);
-    fma(radius * cos(angle), std, mean).store(radii + i);
-    fma(radius * sin(angle), std, mean).store(angles + i);
+    const auto [sine, cosine] = sin_cos(two_pi * V::load(angles + i));
+    fma(radius * cosine, std, mean).store(radii + i);
+    fma(radius * sine, std, mean).store(angles + i);
   }
 }
 
