@@ -1,4 +1,4 @@
-"""Random numbers compared with PyTorch itself: the numbers drawn, and the state of the generator afterwards."""
+"""Random numbers compared with PyTorch itself: the numbers drawn, and the generator's state afterwards."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 FLOATS = ["float32", "float64"]
 INTEGERS = ["uint8", "int8", "int16", "int32", "int64"]
-SIZES = [*range(0, 41), 100, 1000, 100_000]
+SIZES = [*range(41), 100, 1000, 100_000]
 SEEDS = [0, 42, 2**40 + 7]
 
 
