@@ -1,5 +1,6 @@
 #include "kernels/random.h"
 
+#include "kernels/registration.h"
 #include "kernels/vec_math.h"
 
 namespace tapegrad::TAPEGRAD_ISA_NS {
@@ -37,7 +38,8 @@ TAPEGRAD_INLINE double scale_unit(double unit, double from, double to) {
 /// For an angle in [0, 2 pi].
 template <class T>
 TAPEGRAD_INLINE SinCos<T> sin_cos(Vec<T> angle) {
-  if constexpr (sizeof(T) == 4 && !kHasFma) return {sin(angle), cos(angle)};  // the short reduction needs the fma
+  if constexpr (sizeof(T) == 4 && !kHasFma)
+    return {sin(angle), cos(angle)};  // the short reduction needs the fma
   const auto [r, quadrant] = reduce_small_angle(angle);
   const auto reduced = sin_cos_reduced(r);
   return {sin_of_quadrant(reduced, quadrant), sin_of_quadrant(reduced, quadrant + 1)};

@@ -3,10 +3,6 @@
 
 #include <stdint.h>
 
-#ifndef TAPEGRAD_ISA_NS
-#define TAPEGRAD_ISA_NS isa_base
-#endif
-
 namespace tapegrad {
 
 /// Number of 32-bit words in the state of MT19937.
@@ -43,9 +39,4 @@ struct RandomKernels {
   void (*normal_double)(double* values, int64_t blocks, double mean, double std);
 };
 
-namespace TAPEGRAD_ISA_NS {
-
-void register_random(RandomKernels& table);
-
-}  // namespace TAPEGRAD_ISA_NS
 }  // namespace tapegrad

@@ -10,5 +10,6 @@ void register_activations(ElementwiseKernels& table);
 void register_logic(ElementwiseKernels& table);
 void register_casts(ElementwiseKernels& table);
 void register_gemm(GemmKernels<float>& f32, GemmKernels<double>& f64);
+void register_random(RandomKernels& table);
 
 }  // namespace tapegrad::TAPEGRAD_ISA_NS
