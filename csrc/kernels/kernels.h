@@ -1,8 +1,10 @@
 // The table of kernels: function pointers filled in once per instruction set, the best of which is chosen at load.
 #pragma once
+#include "kernels/copy_kernels.h"
 #include "kernels/elementwise_defs.h"
 #include "kernels/gemm.h"
 #include "kernels/random.h"
+#include "kernels/index_kernels.h"
 
 namespace tapegrad {
 
@@ -21,6 +23,8 @@ struct KernelTable {
   GemmKernels<float> gemm_f32;
   GemmKernels<double> gemm_f64;
   RandomKernels random;
+  CopyKernels copy;
+  IndexKernels index;
 };
 
 /// The table in use.

@@ -11,5 +11,7 @@ void register_logic(ElementwiseKernels& table);
 void register_casts(ElementwiseKernels& table);
 void register_gemm(GemmKernels<float>& f32, GemmKernels<double>& f64);
 void register_random(RandomKernels& table);
+void register_copies(CopyKernels& table);
+void register_index(IndexKernels& table);
 
 }  // namespace tapegrad::TAPEGRAD_ISA_NS

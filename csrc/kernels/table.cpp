@@ -19,6 +19,8 @@ const KernelTable& table() {
   register_casts(table.elementwise);
   register_gemm(table.gemm_f32, table.gemm_f64);
   register_random(table.random);
+  register_copies(table.copy);
+  register_index(table.index);
   table.name = name;
   return table;
 }

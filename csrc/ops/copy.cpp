@@ -1,5 +1,6 @@
 #include "ops/copy.h"
 
+#include <cstring>
 #include <numeric>
 
 #include "ops/loops.h"
@@ -67,8 +68,12 @@ Tensor contiguous_values(const Tensor& tensor) {
 }
 
 void fill_values(const Tensor& target, Scalar value) {
-  alignas(8) char element[8];
+  alignas(8) char element[8] = {};
   value.store(target.dtype(), element);
+  if (target.is_contiguous() && target.numel() <= kElementwiseGrain && std::all_of(element, element + 8, [](char c) { return c == 0; })) {
+    std::memset(target.raw(), 0, static_cast<size_t>(target.bytes()));
+    return;
+  }
   const int type = static_cast<int>(target.dtype());
   StridedLoop loop;
   loop.shape = target.shape();
@@ -99,6 +104,19 @@ void check_no_internal_overlap(const Tensor& tensor) {
     TG_CHECK(tensor.strides()[i] != 0 || tensor.shape()[i] <= 1,
              "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
              "Please clone() the tensor before performing the operation.");
+}
+
+void check_no_partial_overlap(const Tensor& target, const Tensor& source) {
+  if (!(target->storage == source->storage) || target.numel() == 0 || source.numel() == 0) return;
+  if (target.raw() == source.raw() && target.shape() == source.shape() && target.strides() == source.strides()) return;
+  auto end = [](const Tensor& t) {
+    int64_t last = 0;
+    for (int i = 0; i < t.dim(); ++i) last += (t.shape()[i] - 1) * t.strides()[i];
+    return t.raw() + (last + 1) * t.item_size();
+  };
+  TG_CHECK(target.raw() >= end(source) || source.raw() >= end(target),
+           "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
+           "location. Please clone() the tensor before performing the operation.");
 }
 
 }  // namespace tapegrad

@@ -20,5 +20,7 @@ Tensor full_values(IntSpan shape, Scalar value, DType dtype);
 void resize_output(const Tensor& out, IntSpan shape);
 /// Refuses to write to a tensor several elements of which are one (expand).
 void check_no_internal_overlap(const Tensor& tensor);
+/// Refuses to write to memory that `source`, unless it is the same view, reads.
+void check_no_partial_overlap(const Tensor& target, const Tensor& source);
 
 }  // namespace tapegrad

@@ -67,18 +67,6 @@ DType compute_type(const ElementwiseInfo& info, std::span<const Operand> operand
        "'; convert the operands to a type that it accepts.");
 }
 
-// Whether two tensors share an element without having the same geometry.
-bool overlaps_partly(const Tensor& a, const Tensor& b) {
-  if (!(a->storage == b->storage) || a.numel() == 0 || b.numel() == 0) return false;
-  if (a.raw() == b.raw() && a.shape() == b.shape() && a.strides() == b.strides()) return false;
-  auto end = [](const Tensor& t) {
-    int64_t last = 0;
-    for (int i = 0; i < t.dim(); ++i) last += (t.shape()[i] - 1) * t.strides()[i];
-    return t.raw() + (last + 1) * t.item_size();
-  };
-  return a.raw() < end(b) && b.raw() < end(a);
-}
-
 }  // namespace
 
 Tensor run_elementwise(const ElementwiseInfo& info, const void* op, std::span<const Operand> operands, const Tensor* out) {
@@ -141,11 +129,7 @@ Tensor run_elementwise(const ElementwiseInfo& info, const void* op, std::span<co
     y = *out;
     through_temporary = out->dtype() != result;
     for (const Operand& operand : operands)
-      if (operand.is_tensor()) {
-        TG_CHECK(!overlaps_partly(*out, operand.tensor()),
-                 "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
-                 "location. Please clone() the tensor before performing the operation.");
-      }
+      if (operand.is_tensor()) check_no_partial_overlap(*out, operand.tensor());
   }
   if (!out || through_temporary) y = layout ? empty_like_layout(*layout, result) : empty(shape, result);
 

@@ -1,0 +1,18 @@
+// Copies that autograd knows about.
+#pragma once
+#include "core/tensor.h"
+
+namespace tapegrad {
+
+/// A copy with the same order of dimensions.
+Tensor clone(const Tensor& x);
+/// A row-major copy, whatever the layout of `x`.
+Tensor clone_contiguous(const Tensor& x);
+/// `x` itself if it is row-major, else a row-major copy.
+Tensor contiguous(const Tensor& x);
+/// `x` itself if it has that type already and no copy is asked for, else a converted copy.
+Tensor to(const Tensor& x, DType dtype, bool copy = false);
+/// Writes `source`, broadcast and converted, into `self`.
+const Tensor& copy_(const Tensor& self, const Tensor& source);
+
+}  // namespace tapegrad
