@@ -189,8 +189,10 @@ FITS: dict[str, tuple[Function, float, float, Function, int | None, int | None]]
     ),
     "lgamma on [1, 3]": (log_gamma_quotient, -1, 1, lambda t: 1 / log_gamma_quotient(t), None, 30),
     "lgamma beyond 8, in 1 / x^2": (stirling_tail, 0, 1 / 64, lambda z: mp.mpf(1), None, 7),
-    "erfinv, start for w < 5": (erfinv_quotient, 0, 5, lambda w: mp.mpf(1), None, 6),
-    "erfinv, start for w >= 5, in sqrt(w)": (lambda s: erfinv_quotient(s * s), 2.2, 6.1, lambda s: 1 / s, None, 6),
+    "erfinv for w < 5": (erfinv_quotient, 0, 5, lambda w: 1 / erfinv_quotient(w), None, 22),
+    "erfinv for w >= 5, in u = sqrt(w) - 4": (
+        lambda u: erfinv_quotient((u + 4) ** 2), -1.8, 2.05, lambda u: 1 / erfinv_quotient((u + 4) ** 2), None, 36,
+    ),
 }  # fmt: skip
 
 

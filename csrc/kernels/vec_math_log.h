@@ -56,11 +56,15 @@ TAPEGRAD_INLINE Vec<T> log_or_special(Vec<T> x, Vec<T> y) {
   return where((x > 0) & (x < Format<T>::infinity), y, special);
 }
 
+/// For positive finite x.
+template <Floating T>
+TAPEGRAD_INLINE Vec<T> log_positive(Vec<T> x) {
+  const auto [k, f] = reduce_log(x);
+  return fma(k, Format<T>::ln2_high, f + log1p_minus_f(f, k * Format<T>::ln2_low));
+}
 template <Floating T>
 TAPEGRAD_INLINE Vec<T> log(Vec<T> x) {
-  const auto [k, f] = reduce_log(x);
-  const Vec<T> y = fma(k, Format<T>::ln2_high, f + log1p_minus_f(f, k * Format<T>::ln2_low));
-  return log_or_special(x, y);
+  return log_or_special(x, log_positive(x));
 }
 
 template <Floating T>

@@ -69,7 +69,7 @@ TAPEGRAD_INLINE Vec<double> pow_positive(Vec<double> x, Vec<double> y) {
 }
 /// Double precision is enough for the float result, also where the exponent is large.
 TAPEGRAD_INLINE Vec<float> pow_positive(Vec<float> x, Vec<float> y) {
-  return via_double([](auto a, auto b) { return exp(b * log(a)); }, x, y);
+  return via_double([](auto a, auto b) { return exp(b * log_positive(a)); }, x, y);
 }
 
 /// x to the power y, with the special cases of C's pow.

@@ -67,23 +67,30 @@ TAPEGRAD_INLINE Vec<T> erf(Vec<T> x) {
   return copysign(where(a < 1, near_0, 1 - erf_complement(a)), x);
 }
 
-/// The inverse of erf: a start from a polynomial, then two steps of Halley's method.
+/// The inverse of erf: erfinv(x) / x is smooth in w = -log(1 - x^2) or its square root.
 TAPEGRAD_INLINE Vec<double> erfinv(Vec<double> x) {
   const auto a = abs(x);
-  // erfinv(x) / x in w = -log(1 - x^2): below 5 with error 2^-15.3, beyond in sqrt(w) with error 2^-13.4.
   const auto w = -log((1 - a) * (1 + a));
-  const auto center = polynomial(w, 0.8862515565653305, 0.23163935955860232, 0.012468794501856534,
-                                 -0.0031533747406686874, 0.00018916485733990783, -1.2384581702698145e-07);
-  const auto tail = polynomial(sqrt(w), 0.6214632396572781, 0.05788007182018861, 0.4398869786673458,
-                               -0.10094378408782462, 0.011475880579074409, -0.0005161541309081927);
-  auto y = a * where(w < 5, center, tail);
-  for (int step = 0; step < 2; ++step) {
-    // erf(y) - a, from the side that does not cancel.
-    const auto error = where(a < 0.625, fma(y, erf_near_0(y * y), y) - a, (1 - a) - erfc_positive(y));
-    const auto newton = error * 0.886226925452758 * exp(y * y);
-    y = y - newton / fma(y, newton, 1);
-  }
-  return copysign(where(a == 1, Format<double>::infinity, y), x);
+  // For w < 5, error 2^-54.4.
+  const auto center = polynomial(
+      w, 0.886226925452758, 0.23201366653465214, 0.01154934203834941, -0.0023351016426508427,
+      -0.00012804328698845426, 4.6611409380485564e-05, 2.0200769535152536e-06, -1.0127306831325036e-06,
+      -3.7036930582648084e-08, 2.2508994318669876e-08, 9.943205379520626e-10, -6.80763153180698e-10,
+      6.306030184739508e-11, -1.8838316448627357e-11, 9.687466614522677e-12, -2.3636434498556285e-12,
+      3.0953253709326614e-13, -1.991534930829874e-14, -1.0007013550806593e-16, 1.1991446299687444e-16,
+      -8.471984325402961e-18, 2.0994239071362347e-19);
+  // For w >= 5 in sqrt(w) - 4, error 2^-52.4.
+  const auto tail = polynomial(
+      sqrt(w) - 4, 3.839783797411554, 1.0094932532454237, 0.0012598472670869245, -0.00086899180516163,
+      0.0003209550442175255, -0.00011786479056278756, 5.567494910245972e-05, -3.254918601938736e-05,
+      1.8672092039251285e-05, -8.879611011268327e-06, 3.0148401265527784e-06, -4.1580435254733397e-07,
+      -2.7482685099923e-07, 2.3910055648760534e-07, -9.361035071978752e-08, 1.496370745857376e-08,
+      5.487832045711837e-09, -4.674676941679394e-09, 1.5219165869212877e-09, -1.5578829019548991e-10,
+      -9.438248410365356e-11, 5.87883892106526e-11, -1.514455503992209e-11, -9.717979585952658e-13,
+      1.4993939123046252e-12, 3.493061530387123e-13, -3.116521364739854e-13, -1.2842777130487146e-13,
+      1.0792387616663324e-13, 2.714102685255726e-15, -1.5301504736491038e-14, 1.923519424958839e-15,
+      9.456778358606145e-16, -1.9890462605431607e-16, -2.0490877979615906e-17, 5.725198879333999e-18);
+  return where(a == 1, copysign(Vec<double>(Format<double>::infinity), x), x * where(w < 5, center, tail));
 }
 TAPEGRAD_INLINE Vec<float> erfinv(Vec<float> x) {
   return via_double([](auto v) { return erfinv(v); }, x);
@@ -125,6 +132,7 @@ TAPEGRAD_INLINE Vec<double> lgamma_positive(Vec<double> x) {
 TAPEGRAD_INLINE Vec<double> lgamma(Vec<double> x) {
   const auto a = abs(x);
   const auto y = where(a == Format<double>::infinity, a, lgamma_positive(a));
+  if (!any(x <= 0)) return y;
   constexpr double pi = 3.141592653589793;
   const auto sine = abs(sin(pi * (a - round(a))));
   const auto reflected = where(a < 1e-17, y, log(pi / (a * sine)) - y);
