@@ -1,0 +1,459 @@
+#include "bindings/arg_parser.h"
+
+#include <cctype>
+#include <map>
+
+#include <structmember.h>
+
+#include "ops/copy.h"
+
+namespace tapegrad::python {
+
+namespace {
+
+struct OperationObject {
+  PyObject_HEAD
+  vectorcallfunc call;
+  Operation* operation;
+};
+PyTypeObject* operation_type = nullptr;
+
+struct Registered {
+  Operation operation;
+  Where where;
+};
+std::map<std::string, Registered>& registry() {
+  static std::map<std::string, Registered> operations;
+  return operations;
+}
+
+std::string_view trim(std::string_view text) {
+  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  return text;
+}
+
+PyObject* intern(std::string_view text) { return PyUnicode_InternFromString(std::string(text).c_str()); }
+
+PyObject* parse_default(std::string_view text) {
+  if (text == "None") return Py_NewRef(Py_None);
+  if (text == "True") return Py_NewRef(Py_True);
+  if (text == "False") return Py_NewRef(Py_False);
+  if (text.front() == '"') return intern(text.substr(1, text.size() - 2));
+  const std::string number(text);
+  if (text.front() == '(' || text.front() == '[') {  // a tuple of integers, such as (0, 1)
+    std::vector<int64_t> values;
+    for (size_t i = 1; i < text.size(); ++i)
+      if (std::isdigit(static_cast<unsigned char>(text[i])) || text[i] == '-') {
+        values.push_back(std::strtoll(number.c_str() + i, nullptr, 10));
+        while (i + 1 < text.size() && std::isdigit(static_cast<unsigned char>(text[i + 1]))) ++i;
+      }
+    PyObject* tuple = PyTuple_New(static_cast<Py_ssize_t>(values.size()));
+    for (size_t i = 0; i < values.size(); ++i) PyTuple_SET_ITEM(tuple, static_cast<Py_ssize_t>(i), PyLong_FromLongLong(values[i]));
+    return tuple;
+  }
+  if (number.find_first_of(".einf") == std::string::npos) return PyLong_FromString(number.c_str(), nullptr, 10);
+  return PyFloat_FromDouble(PyOS_string_to_double(number.c_str(), nullptr, nullptr));
+}
+
+Parameter parse_parameter(std::string_view text) {
+  static const std::map<std::string_view, Kind> kinds = {
+      {"Tensor", Kind::tensor}, {"Tensor[]", Kind::tensors}, {"Operand", Kind::operand}, {"Scalar", Kind::scalar},
+      {"int", Kind::integer},   {"int[]", Kind::integers},   {"int[*]", Kind::integers}, {"float", Kind::real},
+      {"bool", Kind::boolean},  {"str", Kind::string},       {"dtype", Kind::dtype},     {"any", Kind::any}};
+  static const std::map<std::string_view, std::string_view> aliases = {
+      {"dim", "axis"}, {"keepdim", "keepdims"}, {"input", "x"}, {"other", "x2"}};
+  Parameter parameter;
+  const size_t space = text.find(' ');
+  std::string_view type = text.substr(0, space), rest = text.substr(space + 1);
+  parameter.optional = type.back() == '?';
+  if (parameter.optional) type.remove_suffix(1);
+  const auto kind = kinds.find(type);
+  if (kind == kinds.end()) fail(ErrorKind::runtime, "signature: unknown type in '", text, "'");
+  parameter.kind = kind->second;
+  parameter.varargs = type == "int[*]";
+  const size_t equals = rest.find('=');
+  const std::string_view name = rest.substr(0, equals);
+  parameter.name = intern(name);
+  if (auto alias = aliases.find(name); alias != aliases.end()) parameter.alias = intern(alias->second);
+  if (equals != std::string_view::npos) parameter.value = parse_default(rest.substr(equals + 1));
+  const std::string shown = type == "int[*]" || type == "int[]" ? "tuple of ints"
+                            : type == "Tensor[]"                ? "tuple of Tensors"
+                            : type == "Scalar"                  ? "Number"
+                            : type == "Operand"                 ? "Tensor or Number"
+                            : type == "dtype"                   ? "torch.dtype"
+                                                                : std::string(type);
+  parameter.text = shown + " " + std::string(name);
+  if (equals != std::string_view::npos) parameter.text += " = " + std::string(rest.substr(equals + 1));
+  return parameter;
+}
+
+bool accepts(const Parameter& parameter, PyObject* object) {
+  if (object == Py_None) return parameter.optional;
+  switch (parameter.kind) {
+    case Kind::tensor: return is_tensor(object);
+    case Kind::tensors: return PyTuple_Check(object) || PyList_Check(object);
+    case Kind::operand: return is_tensor(object) || is_number(object);
+    case Kind::scalar:
+    case Kind::real: return is_number(object) || (is_tensor(object) && get_tensor(object).numel() == 1);
+    case Kind::integer: return is_integer(object);
+    case Kind::integers: return is_integer_sequence(object) || is_integer(object);
+    case Kind::boolean: return PyBool_Check(object) || is_number(object);
+    case Kind::string: return PyUnicode_Check(object);
+    case Kind::dtype: return is_dtype(object);
+    case Kind::any: return true;
+  }
+  return false;
+}
+
+enum class Fit { yes, too_many, missing, unknown_keyword, duplicate, wrong_type };
+struct Mismatch {
+  Fit reason;
+  int position;
+  PyObject* object;
+};
+
+bool same_name(PyObject* a, PyObject* b) { return a == b || (b && PyUnicode_Compare(a, b) == 0); }
+
+/// Puts the arguments of a call into one slot per parameter.
+Mismatch bind(const Overload& overload, PyObject* const* args, Py_ssize_t count, PyObject* keywords, PyObject** slots,
+              Object& gathered) {
+  const auto& parameters = overload.parameters;
+  const int total = static_cast<int>(parameters.size());
+  for (int i = 0; i < total; ++i) slots[i] = nullptr;
+  Py_ssize_t used = 0;
+  for (int i = 0; i < overload.positional && used < count; ++i) {
+    const Parameter& parameter = parameters[i];
+    if (parameter.varargs && is_integer(args[used])) {
+      const bool last = true;
+      (void)last;
+      const Py_ssize_t rest = count - used;
+      gathered = Object::steal(PyTuple_New(rest));
+      for (Py_ssize_t k = 0; k < rest; ++k) {
+        if (!is_integer(args[used + k])) return {Fit::wrong_type, i, args[used + k]};
+        PyTuple_SET_ITEM(gathered.get(), k, Py_NewRef(args[used + k]));
+      }
+      slots[i] = gathered.get();
+      used = count;
+    } else {
+      slots[i] = args[used++];
+    }
+  }
+  if (used < count) return {Fit::too_many, static_cast<int>(used), nullptr};
+  const Py_ssize_t keyword_count = keywords ? PyTuple_GET_SIZE(keywords) : 0;
+  for (Py_ssize_t k = 0; k < keyword_count; ++k) {
+    PyObject* name = PyTuple_GET_ITEM(keywords, k);
+    int i = 0;
+    while (i < total && !same_name(name, parameters[i].name) && !same_name(name, parameters[i].alias)) ++i;
+    if (i == total) return {Fit::unknown_keyword, 0, name};
+    if (slots[i]) return {Fit::duplicate, i, name};
+    slots[i] = args[count + k];
+  }
+  for (int i = 0; i < total; ++i) {
+    if (!slots[i]) {
+      if (!parameters[i].value) return {Fit::missing, i, nullptr};
+      slots[i] = parameters[i].value;
+    } else if (!accepts(parameters[i], slots[i])) {
+      return {Fit::wrong_type, i, slots[i]};
+    }
+  }
+  return {Fit::yes, 0, nullptr};
+}
+
+std::string describe(const Overload& overload) {
+  std::string text = "(";
+  bool star = false;
+  for (size_t i = 0; i < overload.parameters.size(); ++i) {
+    const Parameter& parameter = overload.parameters[i];
+    if (parameter.keyword_only && !star) {
+      text += i ? ", *" : "*";
+      star = true;
+    }
+    if (i || star) text += ", ";
+    text += parameter.text;
+  }
+  return text + ")";
+}
+
+std::string type_text(PyObject* object) {
+  if (is_tensor(object)) return "Tensor";
+  if (PyTuple_Check(object) || PyList_Check(object)) {
+    std::string inner;
+    for (Py_ssize_t i = 0; i < std::min<Py_ssize_t>(PySequence_Fast_GET_SIZE(object), 4); ++i)
+      inner += (i ? ", " : "") + type_text(PySequence_Fast_GET_ITEM(object, i));
+    return std::string(Py_TYPE(object)->tp_name) + " of (" + inner + ")";
+  }
+  return Py_TYPE(object)->tp_name;
+}
+
+[[noreturn]] void explain(const Operation& operation, const Mismatch& mismatch, PyObject* const* args, Py_ssize_t count,
+                          PyObject* keywords) {
+  if (operation.overloads.size() > 1) {
+    std::string given, expected;
+    const Py_ssize_t total = count + (keywords ? PyTuple_GET_SIZE(keywords) : 0);
+    for (Py_ssize_t i = 0; i < total; ++i) {
+      if (i) given += ", ";
+      if (i >= count) given += std::string(PyUnicode_AsUTF8(PyTuple_GET_ITEM(keywords, i - count))) + "=";
+      given += type_text(args[i]);
+    }
+    for (const Overload& overload : operation.overloads) expected += "\n * " + describe(overload);
+    fail(ErrorKind::type, operation.name, "() received an invalid combination of arguments - got (", given,
+         "), but expected one of:", expected);
+  }
+  const Overload& overload = operation.overloads[0];
+  switch (mismatch.reason) {
+    case Fit::too_many:
+      fail(ErrorKind::type, operation.name, "() takes ", overload.positional, " positional argument",
+           overload.positional == 1 ? "" : "s", " but ", count, " were given");
+    case Fit::missing: {
+      std::string names;
+      int missing = 0;
+      for (int i = mismatch.position; i < static_cast<int>(overload.parameters.size()); ++i) {
+        const Parameter& parameter = overload.parameters[i];
+        if (parameter.value || i < count) continue;
+        names += (missing++ ? ", \"" : "\"") + std::string(PyUnicode_AsUTF8(parameter.name)) + "\"";
+      }
+      fail(ErrorKind::type, operation.name, "() missing ", missing, " required positional arguments: ", names);
+    }
+    case Fit::unknown_keyword:
+      fail(ErrorKind::type, operation.name, "() got an unexpected keyword argument '", PyUnicode_AsUTF8(mismatch.object), "'");
+    case Fit::duplicate:
+      fail(ErrorKind::type, operation.name, "() got multiple values for argument '", PyUnicode_AsUTF8(mismatch.object), "'");
+    default: {
+      const Parameter& parameter = overload.parameters[mismatch.position];
+      const std::string expected = parameter.text.substr(0, parameter.text.find_last_of(' ', parameter.text.find(" =")));
+      const std::string name = PyUnicode_AsUTF8(parameter.name);
+      const bool by_position = mismatch.position < count;
+      fail(ErrorKind::type, operation.name, "(): argument '", name, "'",
+           by_position ? concat(" (position ", mismatch.position + 1, ")") : "", " must be ", expected, ", not ",
+           type_text(mismatch.object));
+    }
+  }
+}
+
+PyObject* call_operation(PyObject* self, PyObject* const* args, size_t flags, PyObject* keywords) {
+  const Operation& operation = *reinterpret_cast<OperationObject*>(self)->operation;
+  const Py_ssize_t count = PyVectorcall_NARGS(flags);
+  try {
+    PyObject* slots[kMaxParameters];
+    Object gathered;
+    Mismatch mismatch{};
+    for (const Overload& overload : operation.overloads) {
+      mismatch = bind(overload, args, count, keywords, slots, gathered);
+      if (mismatch.reason == Fit::yes) return overload.invoke(overload, slots);
+    }
+    explain(operation, mismatch, args, count, keywords);
+  } catch (...) {
+    set_python_error();
+    return nullptr;
+  }
+}
+
+PyObject* bind_method(PyObject* self, PyObject* instance, PyObject*) {
+  return instance && instance != Py_None ? PyMethod_New(self, instance) : Py_NewRef(self);
+}
+PyObject* operation_repr(PyObject* self) {
+  return PyUnicode_FromFormat("<built-in method %s>", reinterpret_cast<OperationObject*>(self)->operation->name.c_str());
+}
+PyObject* operation_name(PyObject* self, void*) {
+  return PyUnicode_FromString(reinterpret_cast<OperationObject*>(self)->operation->name.c_str());
+}
+PyObject* operation_module(PyObject*, void*) { return PyUnicode_FromString("tapegrad"); }
+PyObject* operation_doc(PyObject* self, void*) {
+  const Operation& operation = *reinterpret_cast<OperationObject*>(self)->operation;
+  std::string text;
+  for (const Overload& overload : operation.overloads) text += overload.signature + "\n";
+  return to_python(operation.doc.empty() ? text : text + "\n" + operation.doc);
+}
+PyObject* operation_signatures(PyObject* self, void*) {
+  const Operation& operation = *reinterpret_cast<OperationObject*>(self)->operation;
+  PyObject* list = PyList_New(0);
+  for (const Overload& overload : operation.overloads)
+    PyList_Append(list, Object::steal(to_python(overload.signature)).get());
+  return list;
+}
+PyObject* operation_reduce(PyObject* self, PyObject*) { return operation_name(self, nullptr); }
+
+PyGetSetDef operation_attributes[] = {
+    {"__name__", operation_name, nullptr, nullptr, nullptr},     {"__qualname__", operation_name, nullptr, nullptr, nullptr},
+    {"__module__", operation_module, nullptr, nullptr, nullptr}, {"__doc__", operation_doc, nullptr, nullptr, nullptr},
+    {"_signatures", operation_signatures, nullptr, nullptr, nullptr}, {nullptr, nullptr, nullptr, nullptr, nullptr}};
+PyMethodDef operation_methods[] = {{"__reduce__", operation_reduce, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
+PyMemberDef operation_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(OperationObject, call), READONLY, nullptr}, {nullptr, 0, 0, 0, nullptr}};
+
+int make_operation_type() {
+  PyType_Slot slots[] = {{Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
+                         {Py_tp_descr_get, reinterpret_cast<void*>(bind_method)},
+                         {Py_tp_repr, reinterpret_cast<void*>(operation_repr)},
+                         {Py_tp_getset, operation_attributes},
+                         {Py_tp_methods, operation_methods},
+                         {Py_tp_members, operation_members},
+                         {0, nullptr}};
+  PyType_Spec spec = {"tapegrad._C.builtin_operation", sizeof(OperationObject), 0,
+                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR |
+                          Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                      slots};
+  operation_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
+  return operation_type ? 0 : -1;
+}
+
+PyTypeObject* make_named_tuple(const std::string& name, std::string_view members) {
+  std::vector<std::string> names;
+  while (!members.empty()) {
+    const size_t comma = members.find(',');
+    names.emplace_back(trim(members.substr(0, comma)));
+    members = comma == std::string_view::npos ? std::string_view() : members.substr(comma + 1);
+  }
+  // Types are never freed, and refer to these strings.
+  auto* fields = new std::vector<PyStructSequence_Field>;
+  for (const std::string& member : names) fields->push_back({(new std::string(member))->c_str(), nullptr});
+  fields->push_back({nullptr, nullptr});
+  PyStructSequence_Desc description = {(new std::string("tapegrad.return_types." + name))->c_str(), nullptr, fields->data(),
+                                       static_cast<int>(names.size())};
+  return PyStructSequence_NewType(&description);
+}
+
+}  // namespace
+
+std::vector<Tensor> Argument<std::vector<Tensor>>::get(PyObject* object) {
+  std::vector<Tensor> tensors;
+  const Py_ssize_t count = PySequence_Fast_GET_SIZE(object);
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    PyObject* item = PySequence_Fast_GET_ITEM(object, i);
+    TG_CHECK_TYPE(is_tensor(item), "expected Tensor as element ", i, " in argument 0, but got ", Py_TYPE(item)->tp_name);
+    tensors.push_back(get_tensor(item));
+  }
+  return tensors;
+}
+
+PyObject* to_python(const std::vector<Tensor>& tensors) {
+  Object tuple = checked(PyTuple_New(static_cast<Py_ssize_t>(tensors.size())));
+  for (size_t i = 0; i < tensors.size(); ++i) PyTuple_SET_ITEM(tuple.get(), static_cast<Py_ssize_t>(i), wrap(tensors[i]));
+  return tuple.release();
+}
+
+PyObject* make_tuple(const Overload& overload, std::vector<Object> members) {
+  Object tuple = checked(overload.result_type ? PyStructSequence_New(overload.result_type)
+                                              : PyTuple_New(static_cast<Py_ssize_t>(members.size())));
+  for (size_t i = 0; i < members.size(); ++i) {
+    if (overload.result_type)
+      PyStructSequence_SetItem(tuple.get(), static_cast<Py_ssize_t>(i), members[i].release());
+    else
+      PyTuple_SET_ITEM(tuple.get(), static_cast<Py_ssize_t>(i), members[i].release());
+  }
+  return tuple.release();
+}
+
+PyObject* finish_result(const Overload& overload, int arity, PyObject* const* slots, PyObject* result) {
+  Object owned = Object::steal(result);
+  for (size_t i = static_cast<size_t>(arity); i < overload.parameters.size(); ++i) {
+    PyObject* value = slots[i];
+    if (value == overload.parameters[i].value) continue;  // the default
+    const std::string_view name = Argument<std::string_view>::get(overload.parameters[i].name);
+    if (name == "out") {
+      TG_CHECK_TYPE(is_tensor(value) && is_tensor(result), "out= expects a Tensor, not ", Py_TYPE(value)->tp_name);
+      const Tensor &out = get_tensor(value), &computed = get_tensor(result);
+      TG_CHECK(!autograd::requires_grad(computed) && !autograd::is_tracked(out),
+               "functions with out=... arguments don't support automatic differentiation, but one of the arguments requires "
+               "grad.");
+      TG_CHECK(can_cast(computed.dtype(), out.dtype()), "result type ", scalar_type_name(computed.dtype()),
+               " can't be cast to the desired output type ", scalar_type_name(out.dtype()));
+      if (!(out.shape() == computed.shape())) resize_output(out, computed.shape());
+      copy_values(out, computed);
+      out.bump_version();
+      owned = Object::borrow(value);
+    } else if (name == "requires_grad") {
+      if (PyObject_IsTrue(value) == 1) autograd::set_requires_grad(get_tensor(result), true);
+    } else if (name == "inplace") {
+      if (PyObject_IsTrue(value) == 1) {
+        const Tensor& target = get_tensor(slots[0]);
+        const Tensor& computed = get_tensor(result);
+        autograd::check_inplace(target, autograd::requires_grad(computed));
+        copy_values(target, computed);
+        target.bump_version();
+        if (computed->grad_fn) autograd::rebase_history(target, Ref<autograd::Node>(autograd::grad_fn(computed)));
+        owned = Object::borrow(slots[0]);
+      }
+    } else if (name == "device" && value != Py_None) {
+      Object text = checked(PyObject_Str(value));
+      const std::string_view device = Argument<std::string_view>::get(text.get());
+      TG_CHECK(device == "cpu" || device == "cpu:0", "tapegrad runs on the CPU only; device '", device, "' is not available");
+    }
+  }
+  return owned.release();
+}
+
+void add_overload(const char* signature, Overload::Invoke invoke, void (*function)(), int arity, Where where, const char* doc) {
+  const std::string_view text(signature);
+  const size_t open = text.find('(');
+  size_t close = text.find(") ->");
+  Overload overload;
+  const std::string name(text.substr(0, open));
+  if (close != std::string_view::npos) {
+    const size_t first = text.find('(', close), last = text.rfind(')');
+    overload.result_type = make_named_tuple(name, text.substr(first + 1, last - first - 1));
+  } else {
+    close = text.rfind(')');
+  }
+  std::string_view list = text.substr(open + 1, close - open - 1);
+  bool keyword_only = false;
+  while (!list.empty()) {
+    // A default may hold commas: (0, 1).
+    size_t comma = 0;
+    for (int depth = 0; comma < list.size() && (list[comma] != ',' || depth > 0); ++comma)
+      depth += list[comma] == '(' ? 1 : list[comma] == ')' ? -1 : 0;
+    const std::string_view item = trim(list.substr(0, comma));
+    list = comma < list.size() ? list.substr(comma + 1) : std::string_view();
+    if (item == "*") {
+      keyword_only = true;
+      continue;
+    }
+    overload.parameters.push_back(parse_parameter(item));
+    overload.parameters.back().keyword_only = keyword_only;
+    if (!keyword_only) ++overload.positional;
+  }
+  if (overload.parameters.size() > kMaxParameters || static_cast<int>(overload.parameters.size()) < arity)
+    fail(ErrorKind::runtime, "signature does not fit its function: ", signature);
+  overload.signature = signature;
+  overload.invoke = invoke;
+  overload.function = function;
+  auto& entry = registry()[name];
+  entry.operation.name = name;
+  entry.where = where;
+  if (*doc) entry.operation.doc = doc;
+  entry.operation.overloads.push_back(std::move(overload));
+}
+
+int publish_operations(PyObject* module) {
+  if (make_operation_type() < 0) return -1;
+  for (auto& [name, entry] : registry()) {
+    auto* object = PyObject_New(OperationObject, operation_type);
+    if (!object) return -1;
+    object->call = call_operation;
+    object->operation = &entry.operation;
+    Object owned = Object::steal(reinterpret_cast<PyObject*>(object));
+    if (entry.where != Where::method && PyModule_AddObjectRef(module, name.c_str(), owned.get()) < 0) return -1;
+    const auto& parameters = entry.operation.overloads[0].parameters;
+    const bool takes_tensor = !parameters.empty() && (parameters[0].kind == Kind::tensor || parameters[0].kind == Kind::operand);
+    if (entry.where != Where::function && takes_tensor &&
+        PyObject_SetAttrString(reinterpret_cast<PyObject*>(tensor_type), name.c_str(), owned.get()) < 0)
+      return -1;
+  }
+  return 0;
+}
+
+PyObject* operation_names() {
+  PyObject* list = PyList_New(0);
+  for (const auto& [name, entry] : registry()) {
+    if (name.back() == '_' && registry().count(name.substr(0, name.size() - 1))) continue;
+    const auto& parameters = entry.operation.overloads[0].parameters;
+    const bool method = entry.where != Where::function && !parameters.empty() && parameters[0].kind == Kind::tensor;
+    PyList_Append(list, Object::steal(Py_BuildValue("(sNN)", name.c_str(), PyBool_FromLong(method),
+                                                    PyBool_FromLong(registry().count(name + "_") > 0)))
+                            .get());
+  }
+  return list;
+}
+
+}  // namespace tapegrad::python

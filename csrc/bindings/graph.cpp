@@ -1,0 +1,125 @@
+#include "bindings/graph.h"
+
+#include <pybind11/pybind11.h>
+
+#include "autograd/engine.h"
+#include "autograd/variable.h"
+#include "bindings/arg_parser.h"
+#include "bindings/register.h"
+
+PYBIND11_DECLARE_HOLDER_TYPE(T, tapegrad::Ref<T>, true)
+
+namespace tapegrad::python {
+
+namespace py = pybind11;
+using autograd::Node;
+
+PyObject* wrap_node(Node* node) {
+  if (!node) Py_RETURN_NONE;
+  return py::cast(Ref<Node>(node)).release().ptr();
+}
+
+namespace {
+
+std::string node_repr(const Node& node) { return concat("<", node.name(), " object at ", static_cast<const void*>(&node), ">"); }
+
+py::tuple next_functions(Node& node) {
+  py::list functions;
+  for (const autograd::Edge& edge : node.edges())
+    functions.append(py::make_tuple(edge.node ? py::cast(edge.node) : py::none(), edge.input_nr));
+  return py::tuple(functions);
+}
+
+py::object saved_attribute(Node& node, const std::string& name) {
+  py::object found;
+  node.visit_saved([&](const char* key, const Tensor& tensor) {
+    if (name == std::string("_saved_") + key) found = py::reinterpret_steal<py::object>(wrap(tensor));
+  });
+  if (!found) throw py::attribute_error("'" + node.name() + "' object has no attribute '" + name + "'");
+  return found;
+}
+
+py::object variable(Node& node) {
+  if (!node.is_accumulator()) throw py::attribute_error("'" + node.name() + "' object has no attribute 'variable'");
+  return py::reinterpret_steal<py::object>(wrap(static_cast<autograd::AccumulateGrad&>(node).variable));
+}
+
+std::vector<Tensor> tensors_from(PyObject* object) {
+  if (object == Py_None) return {};
+  if (is_tensor(object)) return {get_tensor(object)};
+  Object sequence = checked(PySequence_Fast(object, "expected a Tensor or a sequence of Tensors"));
+  std::vector<Tensor> tensors;
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(sequence.get()); ++i) {
+    PyObject* item = PySequence_Fast_GET_ITEM(sequence.get(), i);
+    TG_CHECK_TYPE(item == Py_None || is_tensor(item), "gradients can be either Tensors or None, but got ", Py_TYPE(item)->tp_name);
+    tensors.push_back(item == Py_None ? Tensor() : get_tensor(item));
+  }
+  return tensors;
+}
+
+}  // namespace
+
+void define_autograd_ops() {
+  def_op("backward(Tensor self, any gradient=None, bool? retain_graph=None, bool create_graph=False, any inputs=None)",
+         [](const Tensor& self, PyObject* gradient, std::optional<bool> retain_graph, bool create_graph, PyObject* inputs) {
+           const std::vector<Tensor> leaves = tensors_from(inputs);
+           TG_CHECK(inputs == Py_None || !leaves.empty(), "'inputs' argument to backward() cannot be empty.");
+           const std::vector<Tensor> gradients = tensors_from(gradient);
+           autograd::backward({&self, 1}, gradients, retain_graph.value_or(create_graph), create_graph, leaves, true);
+         },
+         Where::method, "Computes the gradient of this tensor with respect to the leaves and adds it to their .grad.");
+  def_op("requires_grad_(Tensor self, bool requires_grad=True)",
+         [](const Tensor& self, bool value) -> const Tensor& {
+           autograd::set_requires_grad(self, value);
+           return self;
+         },
+         Where::method);
+  def_op("retain_grad(Tensor self)", autograd::retain_gradient, Where::method);
+  def_op("detach(Tensor input)", [](const Tensor& self) { 
+    Tensor alias = autograd::detach(self);
+    alias->base = self->base ? self->base : Ref<TensorImpl>(self.impl());
+    alias->view_version = alias.version();
+    alias->view_kind = ViewKind::detached;
+    return alias; });
+  def_op("detach_(Tensor input)", [](const Tensor& self) -> const Tensor& {
+    TG_CHECK(!self->base || self->view_kind == ViewKind::detached,
+             "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for training, "
+             "and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() cannot be "
+             "called on these gradients.");
+    if (autograd::AutogradMeta* meta = autograd::autograd_meta_or_null(self)) autograd::stop_retaining(*meta);
+    self->grad_fn = nullptr;
+    self->requires_grad = false;
+    self->output_nr = 0;
+    return self;
+  });
+}
+
+void register_graph(PyObject* target) {
+  auto module = py::reinterpret_borrow<py::module_>(target);
+  py::class_<Node, Ref<Node>>(module, "Node", "An operation in the graph; grad_fn of the tensors it made.")
+      .def("name", &Node::name)
+      .def("__repr__", node_repr)
+      .def_property_readonly("next_functions", next_functions)
+      .def_property_readonly("variable", variable)
+      .def("__getattr__", saved_attribute);
+
+  module.def("_run_backward", [](py::object tensors, py::object gradients, bool keep_graph, bool create_graph, py::object inputs,
+                                 bool allow_unused, bool accumulate) {
+    const auto outputs = tensors_from(tensors.ptr());
+    const auto wanted = tensors_from(inputs.ptr());
+    const auto captured = autograd::backward(outputs, tensors_from(gradients.ptr()), keep_graph, create_graph, wanted, accumulate);
+    py::list results;
+    for (size_t i = 0; i < captured.size() && !accumulate; ++i) {
+      TG_CHECK(allow_unused || captured[i].defined(), "The differentiated Tensor at index ", i,
+               " appears to not have been used in the graph. Set allow_unused=True if this is the desired behavior.");
+      results.append(py::reinterpret_steal<py::object>(wrap(captured[i])));
+    }
+    return py::tuple(results);
+  });
+  module.def("is_grad_enabled", [] { return autograd::modes.grad; }, "Whether operations are being recorded.");
+  module.def("_set_grad_enabled", [](bool enabled) { autograd::modes.grad = enabled; });
+  module.def("is_inference_mode_enabled", [] { return autograd::modes.inference; });
+  module.def("_set_inference_mode", [](bool enabled) { autograd::modes.inference = enabled; });
+}
+
+}  // namespace tapegrad::python

@@ -1,0 +1,107 @@
+// The operators of Tensor. They bypass the argument parser: an operator has two operands and no keywords.
+#include "bindings/arg_parser.h"
+#include "ops/ops.h"
+
+namespace tapegrad::python {
+
+namespace {
+
+bool is_operand(PyObject* object) { return is_tensor(object) || is_number(object); }
+
+/// a (op) b where at least one is a Tensor; NotImplemented lets Python try the other operand.
+template <class Op>
+PyObject* binary(PyObject* a, PyObject* b) {
+  return guarded([&]() -> PyObject* {
+    const Op op{};
+    if (is_tensor(a)) {
+      if (is_tensor(b)) return wrap(elementwise(op, get_tensor(a), get_tensor(b)));
+      if (!is_number(b)) Py_RETURN_NOTIMPLEMENTED;
+      return wrap(elementwise(op, get_tensor(a), get_scalar(b)));
+    }
+    if (!is_number(a)) Py_RETURN_NOTIMPLEMENTED;
+    return wrap(elementwise(op, get_scalar(a), get_tensor(b)));
+  });
+}
+
+template <class Op>
+PyObject* inplace(PyObject* a, PyObject* b) {
+  if (!is_operand(b)) Py_RETURN_NOTIMPLEMENTED;
+  return guarded([&] {
+    if (is_tensor(b))
+      elementwise_(Op{}, get_tensor(a), get_tensor(b));
+    else
+      elementwise_(Op{}, get_tensor(a), get_scalar(b));
+    return Py_NewRef(a);
+  });
+}
+
+template <class Op>
+PyObject* unary(PyObject* a) {
+  return guarded([&] { return wrap(elementwise(Op{}, get_tensor(a))); });
+}
+
+/// Calls a method of the tensor, for operators whose speed does not matter.
+PyObject* call_method(PyObject* self, const char* name, PyObject* argument) {
+  return PyObject_CallMethod(self, name, "(O)", argument);
+}
+
+PyObject* to_integer(PyObject* self) {
+  return guarded([&]() -> PyObject* {
+    const Scalar value = get_scalar(self);
+    if (value.is_floating()) return PyLong_FromDouble(value.to_double());
+    return PyLong_FromLongLong(value.to_int());
+  });
+}
+PyObject* to_real(PyObject* self) {
+  return guarded([&] { return PyFloat_FromDouble(get_scalar(self).to_double()); });
+}
+PyObject* to_index(PyObject* self) {
+  return guarded([&] {
+    TG_CHECK_TYPE(get_tensor(self).numel() == 1 && !get_tensor(self).is_floating(),
+                  "only integer tensors of a single element can be converted to an index");
+    return PyLong_FromLongLong(get_scalar(self).to_int());
+  });
+}
+PyObject* positive(PyObject* self) { return Py_NewRef(self); }
+
+}  // namespace
+
+int tensor_is_true(PyObject* self) {
+  return guarded([&]() -> int {
+    const int64_t count = get_tensor(self).numel();
+    TG_CHECK(count != 0, "Boolean value of Tensor with no values is ambiguous");
+    TG_CHECK(count == 1, "Boolean value of Tensor with more than one value is ambiguous. Use .any() or .all(), or compare "
+             "element by element.");
+    return get_scalar(self).to<bool>();
+  });
+}
+
+PyObject* compare_tensors(PyObject* a, PyObject* b, int operation) {
+  if (!is_operand(b)) Py_RETURN_NOTIMPLEMENTED;
+  switch (operation) {
+    case Py_EQ: return binary<Eq>(a, b);
+    case Py_NE: return binary<Ne>(a, b);
+    case Py_LT: return binary<Lt>(a, b);
+    case Py_LE: return binary<Le>(a, b);
+    case Py_GT: return binary<Gt>(a, b);
+    default: return binary<Ge>(a, b);
+  }
+}
+
+PyNumberMethods tensor_number_methods = {
+    .nb_add = binary<Add>,
+    .nb_subtract = binary<Sub>,
+    .nb_multiply = binary<Mul>,
+    .nb_negative = unary<Neg>,
+    .nb_positive = positive,
+    .nb_int = to_integer,
+    .nb_float = to_real,
+    .nb_inplace_add = inplace<Add>,
+    .nb_inplace_subtract = inplace<Sub>,
+    .nb_inplace_multiply = inplace<Mul>,
+    .nb_true_divide = binary<Div>,
+    .nb_inplace_true_divide = inplace<Div>,
+    .nb_index = to_index,
+};
+
+}  // namespace tapegrad::python

@@ -1,0 +1,10 @@
+// What the module calls to fill itself; one function per file that uses pybind11.
+#pragma once
+#include "bindings/python.h"
+
+namespace tapegrad::python {
+
+void register_graph(PyObject* module);
+void register_memory(PyObject* module);
+
+}  // namespace tapegrad::python

@@ -1,0 +1,222 @@
+#include "bindings/tensor_type.h"
+
+#include <structmember.h>
+
+#include "autograd/variable.h"
+
+namespace tapegrad::python {
+
+PyTypeObject* tensor_type = nullptr;
+
+namespace {
+
+PyTypeObject* tensor_metatype = nullptr;
+
+// Dead objects of the exact type, for reuse. They stay allocated as garbage-collected objects, but untracked: only an
+// object with attributes can be part of a cycle.
+constexpr int kFreeListSize = 512;
+TensorObject* free_objects[kFreeListSize];
+int free_count = 0;
+
+TensorObject* new_exact_object() {
+  TensorObject* object;
+  if (free_count > 0) [[likely]] {
+    object = free_objects[--free_count];
+    Py_INCREF(tensor_type);
+    _Py_NewReference(reinterpret_cast<PyObject*>(object));
+  } else {
+    object = PyObject_GC_New(TensorObject, tensor_type);
+    if (!object) throw PythonError{};
+    object->dict = nullptr;
+    object->weak_references = nullptr;
+  }
+  return object;
+}
+
+bool has_own_state(TensorObject* object) {
+  return Py_TYPE(object) != tensor_type || object->dict || object->weak_references;
+}
+
+void deallocate(PyObject* self) {
+  auto* object = reinterpret_cast<TensorObject*>(self);
+  TensorImpl* impl = object->tensor.impl();
+  if (impl && impl->references > 1 && has_own_state(object)) {
+    // See Note [Python identity]: the tensor now owns the object, and no longer the other way round.
+    Py_SET_REFCNT(self, 1);
+    impl->owns_python_object = true;
+    impl->release();
+    return;
+  }
+  PyTypeObject* type = Py_TYPE(self);
+  if (type != tensor_type && type->tp_finalize && PyObject_CallFinalizerFromDealloc(self) < 0) return;
+  if (PyObject_GC_IsTracked(self)) PyObject_GC_UnTrack(self);
+  if (object->weak_references) PyObject_ClearWeakRefs(self);
+  Py_CLEAR(object->dict);
+  if (impl) {
+    impl->python_object = nullptr;
+    object->tensor.~Tensor();
+    new (&object->tensor) Tensor();
+  }
+  if (type == tensor_type && free_count < kFreeListSize)
+    free_objects[free_count++] = object;
+  else
+    type->tp_free(self);
+  Py_DECREF(type);
+}
+
+// The last C++ owner of a tensor that owns its Python object is gone: the object takes the tensor back and dies.
+void release_owned_object(void* pointer) {
+  auto* self = static_cast<PyObject*>(pointer);
+  TensorImpl* impl = reinterpret_cast<TensorObject*>(self)->tensor.impl();
+  impl->references = 1;
+  impl->owns_python_object = false;
+  Py_DECREF(self);
+}
+
+int traverse(PyObject* self, visitproc visit, void* arg) {
+  auto* object = reinterpret_cast<TensorObject*>(self);
+  Py_VISIT(Py_TYPE(self));
+  Py_VISIT(object->dict);
+  return 0;
+}
+
+int clear(PyObject* self) {
+  Py_CLEAR(reinterpret_cast<TensorObject*>(self)->dict);
+  return 0;
+}
+
+// An object that gets attributes may become part of a cycle, so from then on the collector looks at it.
+int set_attribute(PyObject* self, PyObject* name, PyObject* value) {
+  const int status = PyObject_GenericSetAttr(self, name, value);
+  if (reinterpret_cast<TensorObject*>(self)->dict && !PyObject_GC_IsTracked(self)) PyObject_GC_Track(self);
+  return status;
+}
+
+PyObject* get_dict(PyObject* self, void*) {
+  PyObject* dict = PyObject_GenericGetDict(self, nullptr);
+  if (dict && !PyObject_GC_IsTracked(self)) PyObject_GC_Track(self);
+  return dict;
+}
+
+// Subclasses made in Python would get CPython's deallocator, which clears attributes before ours could call it off.
+int initialize_subclass(PyObject* cls, PyObject* args, PyObject* kwargs) {
+  if (PyType_Type.tp_init(cls, args, kwargs) < 0) return -1;
+  reinterpret_cast<PyTypeObject*>(cls)->tp_dealloc = deallocate;
+  return 0;
+}
+
+PyMemberDef members[] = {
+    {"__dictoffset__", T_PYSSIZET, offsetof(TensorObject, dict), READONLY, nullptr},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(TensorObject, weak_references), READONLY, nullptr},
+    {nullptr, 0, 0, 0, nullptr},
+};
+PyGetSetDef dict_attribute = {"__dict__", get_dict, PyObject_GenericSetDict, nullptr, nullptr};
+
+}  // namespace
+
+PyObject* wrap_as(PyTypeObject* type, Tensor tensor) {
+  TensorObject* object;
+  if (type == tensor_type) {
+    object = new_exact_object();
+  } else {
+    object = reinterpret_cast<TensorObject*>(type->tp_alloc(type, 0));
+    if (!object) throw PythonError{};
+  }
+  tensor->python_object = object;
+  new (&object->tensor) Tensor(std::move(tensor));
+  return reinterpret_cast<PyObject*>(object);
+}
+
+PyObject* wrap(Tensor tensor) {
+  if (!tensor.defined()) Py_RETURN_NONE;
+  if (tensor->python_object) {
+    auto* existing = static_cast<PyObject*>(tensor->python_object);
+    if (tensor->owns_python_object) {
+      tensor->owns_python_object = false;
+      tensor->retain();  // the object's handle owns the tensor again; the caller gets the reference that the tensor had
+    } else {
+      Py_INCREF(existing);
+    }
+    return existing;
+  }
+  return wrap_as(tensor_type, std::move(tensor));
+}
+
+PyTypeObject* make_tensor_type() {
+  PyType_Slot metatype_slots[] = {{Py_tp_base, &PyType_Type},
+                                  {Py_tp_init, reinterpret_cast<void*>(initialize_subclass)},
+                                  {0, nullptr}};
+  PyType_Spec metatype_spec = {"tapegrad._C._TensorMeta", 0, 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, metatype_slots};
+  tensor_metatype = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&metatype_spec));
+  if (!tensor_metatype) return nullptr;
+
+  std::vector<PyType_Slot> slots = {
+      {Py_tp_dealloc, reinterpret_cast<void*>(deallocate)},
+      {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
+      {Py_tp_clear, reinterpret_cast<void*>(clear)},
+      {Py_tp_setattro, reinterpret_cast<void*>(set_attribute)},
+      {Py_tp_members, members},
+      {Py_tp_getset, tensor_attributes},
+      {Py_tp_richcompare, reinterpret_cast<void*>(compare_tensors)},
+      {Py_tp_hash, reinterpret_cast<void*>(PyBaseObject_Type.tp_hash)},
+      {Py_tp_iter, reinterpret_cast<void*>(tensor_iterate)},
+      {Py_mp_length, reinterpret_cast<void*>(tensor_length)},
+      {Py_mp_subscript, reinterpret_cast<void*>(tensor_get_item)},
+      {Py_mp_ass_subscript, reinterpret_cast<void*>(tensor_set_item)},
+      {Py_tp_doc, const_cast<char*>("A multi-dimensional array that can record the operations on it.")},
+  };
+  const PyNumberMethods& n = tensor_number_methods;
+  const std::pair<int, void*> number_slots[] = {
+      {Py_nb_add, reinterpret_cast<void*>(n.nb_add)},
+      {Py_nb_subtract, reinterpret_cast<void*>(n.nb_subtract)},
+      {Py_nb_multiply, reinterpret_cast<void*>(n.nb_multiply)},
+      {Py_nb_true_divide, reinterpret_cast<void*>(n.nb_true_divide)},
+      {Py_nb_floor_divide, reinterpret_cast<void*>(n.nb_floor_divide)},
+      {Py_nb_remainder, reinterpret_cast<void*>(n.nb_remainder)},
+      {Py_nb_power, reinterpret_cast<void*>(n.nb_power)},
+      {Py_nb_matrix_multiply, reinterpret_cast<void*>(n.nb_matrix_multiply)},
+      {Py_nb_and, reinterpret_cast<void*>(n.nb_and)},
+      {Py_nb_or, reinterpret_cast<void*>(n.nb_or)},
+      {Py_nb_xor, reinterpret_cast<void*>(n.nb_xor)},
+      {Py_nb_lshift, reinterpret_cast<void*>(n.nb_lshift)},
+      {Py_nb_rshift, reinterpret_cast<void*>(n.nb_rshift)},
+      {Py_nb_negative, reinterpret_cast<void*>(n.nb_negative)},
+      {Py_nb_positive, reinterpret_cast<void*>(n.nb_positive)},
+      {Py_nb_absolute, reinterpret_cast<void*>(n.nb_absolute)},
+      {Py_nb_invert, reinterpret_cast<void*>(n.nb_invert)},
+      {Py_nb_bool, reinterpret_cast<void*>(tensor_is_true)},
+      {Py_nb_int, reinterpret_cast<void*>(n.nb_int)},
+      {Py_nb_float, reinterpret_cast<void*>(n.nb_float)},
+      {Py_nb_index, reinterpret_cast<void*>(n.nb_index)},
+      {Py_nb_inplace_add, reinterpret_cast<void*>(n.nb_inplace_add)},
+      {Py_nb_inplace_subtract, reinterpret_cast<void*>(n.nb_inplace_subtract)},
+      {Py_nb_inplace_multiply, reinterpret_cast<void*>(n.nb_inplace_multiply)},
+      {Py_nb_inplace_true_divide, reinterpret_cast<void*>(n.nb_inplace_true_divide)},
+      {Py_nb_inplace_floor_divide, reinterpret_cast<void*>(n.nb_inplace_floor_divide)},
+      {Py_nb_inplace_remainder, reinterpret_cast<void*>(n.nb_inplace_remainder)},
+      {Py_nb_inplace_power, reinterpret_cast<void*>(n.nb_inplace_power)},
+      {Py_nb_inplace_and, reinterpret_cast<void*>(n.nb_inplace_and)},
+      {Py_nb_inplace_or, reinterpret_cast<void*>(n.nb_inplace_or)},
+      {Py_nb_inplace_xor, reinterpret_cast<void*>(n.nb_inplace_xor)},
+      {Py_nb_inplace_lshift, reinterpret_cast<void*>(n.nb_inplace_lshift)},
+      {Py_nb_inplace_rshift, reinterpret_cast<void*>(n.nb_inplace_rshift)},
+  };
+  for (auto [id, function] : number_slots)
+    if (function) slots.push_back({id, function});
+  slots.push_back({0, nullptr});
+  PyType_Spec spec = {"tapegrad.Tensor", sizeof(TensorObject), 0,
+                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots.data()};
+  auto* type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
+  if (!type) return nullptr;
+  // PyType_FromMetaclass exists from Python 3.12 on only.
+  Py_INCREF(tensor_metatype);
+  Py_SET_TYPE(reinterpret_cast<PyObject*>(type), tensor_metatype);
+  Object descriptor = Object::steal(PyDescr_NewGetSet(type, &dict_attribute));
+  if (!descriptor || PyObject_SetAttrString(reinterpret_cast<PyObject*>(type), "__dict__", descriptor.get()) < 0)
+    return nullptr;
+  tensor_type = type;
+  TensorImpl::release_python_object = release_owned_object;
+  return type;
+}
+
+}  // namespace tapegrad::python
