@@ -75,17 +75,11 @@ void define_autograd_ops() {
          },
          Where::method);
   def_op("retain_grad(Tensor self)", autograd::retain_gradient, Where::method);
-  def_op("detach(Tensor input)", [](const Tensor& self) { 
-    Tensor alias = autograd::detach(self);
-    alias->base = self->base ? self->base : Ref<TensorImpl>(self.impl());
-    alias->view_version = alias.version();
-    alias->view_kind = ViewKind::detached;
-    return alias; });
+  def_op("detach(Tensor input)", [](const Tensor& self) { return autograd::detach(self); },
+         "The same values without history, sharing memory: writes to one are seen by the other.");
   def_op("detach_(Tensor input)", [](const Tensor& self) -> const Tensor& {
-    TG_CHECK(!self->base || self->view_kind == ViewKind::detached,
-             "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for training, "
-             "and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() cannot be "
-             "called on these gradients.");
+    TG_CHECK(!self->base,
+             "Can't detach views in-place. Use detach() instead. A view takes its history from its base.");
     if (autograd::AutogradMeta* meta = autograd::autograd_meta_or_null(self)) autograd::stop_retaining(*meta);
     self->grad_fn = nullptr;
     self->requires_grad = false;

@@ -18,7 +18,6 @@ enum class ViewKind : uint8_t {
   no_grad,       // made while recording was off
   inference,
   custom_function,
-  detached,  // detach(): shares memory, takes no part in the graph
 };
 
 struct TensorImpl : Pooled {

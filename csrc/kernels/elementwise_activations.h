@@ -21,6 +21,7 @@ struct Sigmoid : FromOutput {
 /// models", 2013.
 struct LeakyRelu : FromInput {
   static constexpr const char* name = "leaky_relu";
+  static constexpr bool binds_itself = false;
   double negative_slope = 0.01;
   auto forward(const auto& x) const { return where(x > 0, x, x * negative_slope); }
   auto grad(const auto& g, const auto& x) const { return where(x > 0, g, g * negative_slope); }

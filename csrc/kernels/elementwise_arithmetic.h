@@ -6,6 +6,7 @@ namespace tapegrad {
 
 struct Add : Binary<kNothing, kNothing> {
   static constexpr const char* name = "add";
+  static constexpr bool binds_itself = false;
   static constexpr Domain domain = Domain::any;
   static auto forward(const auto& a, const auto& b) { return a + b; }
   static auto grad_a(const auto& g, const auto&) { return g; }
@@ -15,6 +16,7 @@ struct Add : Binary<kNothing, kNothing> {
 /// a + alpha b in one pass, as optimizers write it.
 struct AddScaled : Binary<kNothing, kNothing> {
   static constexpr const char* name = "add_scaled";
+  static constexpr bool binds_itself = false;
   static constexpr const char* node_name = "AddBackward0";
   double alpha = 1;
   auto forward(const auto& a, const auto& b) const { return a + b * alpha; }
@@ -24,6 +26,7 @@ struct AddScaled : Binary<kNothing, kNothing> {
 
 struct Sub : Binary<kNothing, kNothing> {
   static constexpr const char* name = "sub";
+  static constexpr bool binds_itself = false;
   static constexpr Domain domain = Domain::number;
   static auto forward(const auto& a, const auto& b) { return a - b; }
   static auto grad_a(const auto& g, const auto&) { return g; }
@@ -40,6 +43,7 @@ struct Mul : Binary<kB, kA> {
 
 struct Div : Binary<kB, kA | kB> {
   static constexpr const char* name = "div";
+  static constexpr bool binds_itself = false;
   static auto forward(const auto& a, const auto& b) { return a / b; }
   static auto grad_a(const auto& g, const auto& s) { return g / s.b; }
   static auto grad_b(const auto& g, const auto& s) { return -g * ((s.a / s.b) / s.b); }

@@ -30,6 +30,8 @@ struct Elementwise {
   static constexpr bool mask_first = false;  // the first operand is a bool tensor, forward sees a Mask
   static constexpr const char* node_name = nullptr;  // PyTorch's, where it is not the title-cased name
   static constexpr unsigned uses_a = kNone, uses_b = kNone, uses_c = kNone;
+  static constexpr bool takes_number = true;   // the second operand of the function may be a Python number
+  static constexpr bool binds_itself = true;   // false: the Python function needs more than the operands
 };
 
 struct Unary : Elementwise {

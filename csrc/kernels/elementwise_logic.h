@@ -32,9 +32,12 @@ struct Ge : Comparison {
 /// The second operand where the condition holds, else the third.
 struct Where : Ternary<kNone, kA, kA> {
   static constexpr const char* name = "where";
+  static constexpr bool binds_itself = false;
   static constexpr Domain domain = Domain::any;
   static constexpr bool mask_first = true;
   static auto forward(const auto& condition, const auto& a, const auto& b) { return where(condition, a, b); }
+  static auto grad_b(const auto& g, const auto& s) { return where(s.a, g, 0); }
+  static auto grad_c(const auto& g, const auto& s) { return where(s.a, zero_like(g), g); }
 };
 
 using LogicOps = OpList<Eq, Ne, Lt, Le, Gt, Ge, Where>;

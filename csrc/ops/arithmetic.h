@@ -11,7 +11,7 @@ const Tensor& add_(const Tensor& self, const Operand& b, Scalar alpha = 1);
 Tensor sub(const Tensor& a, const Operand& b, Scalar alpha);
 const Tensor& sub_(const Tensor& self, const Operand& b, Scalar alpha = 1);
 
-/// The smallest and largest shape... sums `tensor` over the dimensions that broadcasting to it has added or stretched.
+/// Sums `tensor` over the dimensions that broadcasting a tensor of shape `shape` to it has added or stretched.
 Tensor sum_to_shape(const Tensor& tensor, IntSpan shape);
 
 }  // namespace tapegrad
