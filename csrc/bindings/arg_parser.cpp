@@ -20,7 +20,7 @@ PyTypeObject* operation_type = nullptr;
 
 struct Registered {
   Operation operation;
-  Where where;
+  As where;
 };
 std::map<std::string, Registered>& registry() {
   static std::map<std::string, Registered> operations;
@@ -89,7 +89,7 @@ Parameter parse_parameter(std::string_view text) {
 }
 
 bool accepts(const Parameter& parameter, PyObject* object) {
-  if (object == Py_None) return parameter.optional;
+  if (object == Py_None) return parameter.optional || parameter.kind == Kind::any;
   switch (parameter.kind) {
     case Kind::tensor: return is_tensor(object);
     case Kind::tensors: return PyTuple_Check(object) || PyList_Check(object);
@@ -125,8 +125,6 @@ Mismatch bind(const Overload& overload, PyObject* const* args, Py_ssize_t count,
   for (int i = 0; i < overload.positional && used < count; ++i) {
     const Parameter& parameter = parameters[i];
     if (parameter.varargs && is_integer(args[used])) {
-      const bool last = true;
-      (void)last;
       const Py_ssize_t rest = count - used;
       gathered = Object::steal(PyTuple_New(rest));
       for (Py_ssize_t k = 0; k < rest; ++k) {
@@ -384,7 +382,7 @@ PyObject* finish_result(const Overload& overload, int arity, PyObject* const* sl
   return owned.release();
 }
 
-void add_overload(const char* signature, Overload::Invoke invoke, void (*function)(), int arity, Where where, const char* doc) {
+void add_overload(const char* signature, Overload::Invoke invoke, void (*function)(), int arity, As where, const char* doc) {
   const std::string_view text(signature);
   const size_t open = text.find('(');
   size_t close = text.find(") ->");
@@ -433,10 +431,10 @@ int publish_operations(PyObject* module) {
     object->call = call_operation;
     object->operation = &entry.operation;
     Object owned = Object::steal(reinterpret_cast<PyObject*>(object));
-    if (entry.where != Where::method && PyModule_AddObjectRef(module, name.c_str(), owned.get()) < 0) return -1;
+    if (entry.where != As::method && PyModule_AddObjectRef(module, name.c_str(), owned.get()) < 0) return -1;
     const auto& parameters = entry.operation.overloads[0].parameters;
     const bool takes_tensor = !parameters.empty() && (parameters[0].kind == Kind::tensor || parameters[0].kind == Kind::operand);
-    if (entry.where != Where::function && takes_tensor &&
+    if (entry.where != As::function && takes_tensor &&
         PyObject_SetAttrString(reinterpret_cast<PyObject*>(tensor_type), name.c_str(), owned.get()) < 0)
       return -1;
   }
@@ -448,7 +446,7 @@ PyObject* operation_names() {
   for (const auto& [name, entry] : registry()) {
     if (name.back() == '_' && registry().count(name.substr(0, name.size() - 1))) continue;
     const auto& parameters = entry.operation.overloads[0].parameters;
-    const bool method = entry.where != Where::function && !parameters.empty() && parameters[0].kind == Kind::tensor;
+    const bool method = entry.where != As::function && !parameters.empty() && parameters[0].kind == Kind::tensor;
     PyList_Append(list, Object::steal(Py_BuildValue("(sNN)", name.c_str(), PyBool_FromLong(method),
                                                     PyBool_FromLong(registry().count(name + "_") > 0)))
                             .get());

@@ -55,10 +55,10 @@ struct Operation {
 
 constexpr int kMaxParameters = 24;
 
-enum class Where { function_and_method, function, method };
+enum class As { function_and_method, function, method };
 
 /// Adds an overload under the name in the signature; see the head of this file.
-void add_overload(const char* signature, Overload::Invoke invoke, void (*function)(), int arity, Where where, const char* doc);
+void add_overload(const char* signature, Overload::Invoke invoke, void (*function)(), int arity, As where, const char* doc);
 /// Makes the operations callable; called once after all def_op lines of the module have run.
 int publish_operations(PyObject* module);
 /// (name, has a method, has an in-place method) of each operation.
@@ -184,12 +184,12 @@ PyObject* invoke(const Overload& overload, PyObject* const* slots) {
 }
 
 template <class Result, class... Arguments>
-void def_op(const char* signature, Result (*function)(Arguments...), Where where, const char* doc = "") {
+void def_op(const char* signature, Result (*function)(Arguments...), As where, const char* doc = "") {
   add_overload(signature, invoke<Result, Arguments...>, reinterpret_cast<void (*)()>(function), sizeof...(Arguments), where, doc);
 }
 template <class Result, class... Arguments>
 void def_op(const char* signature, Result (*function)(Arguments...), const char* doc = "") {
-  def_op(signature, function, Where::function_and_method, doc);
+  def_op(signature, function, As::function_and_method, doc);
 }
 /// For lambdas without captures: def_op("...", +[](const Tensor& x) {...}) works without the plus, too.
 template <class F, class... Rest>

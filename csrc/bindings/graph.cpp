@@ -67,14 +67,14 @@ void define_autograd_ops() {
            const std::vector<Tensor> gradients = tensors_from(gradient);
            autograd::backward({&self, 1}, gradients, retain_graph.value_or(create_graph), create_graph, leaves, true);
          },
-         Where::method, "Computes the gradient of this tensor with respect to the leaves and adds it to their .grad.");
+         As::method, "Computes the gradient of this tensor with respect to the leaves and adds it to their .grad.");
   def_op("requires_grad_(Tensor self, bool requires_grad=True)",
          [](const Tensor& self, bool value) -> const Tensor& {
            autograd::set_requires_grad(self, value);
            return self;
          },
-         Where::method);
-  def_op("retain_grad(Tensor self)", autograd::retain_gradient, Where::method);
+         As::method);
+  def_op("retain_grad(Tensor self)", autograd::retain_gradient, As::method);
   def_op("detach(Tensor input)", [](const Tensor& self) { return autograd::detach(self); },
          "The same values without history, sharing memory: writes to one are seen by the other.");
   def_op("detach_(Tensor input)", [](const Tensor& self) -> const Tensor& {

@@ -40,11 +40,6 @@ PyObject* unary(PyObject* a) {
   return guarded([&] { return wrap(elementwise(Op{}, get_tensor(a))); });
 }
 
-/// Calls a method of the tensor, for operators whose speed does not matter.
-PyObject* call_method(PyObject* self, const char* name, PyObject* argument) {
-  return PyObject_CallMethod(self, name, "(O)", argument);
-}
-
 PyObject* to_integer(PyObject* self) {
   return guarded([&]() -> PyObject* {
     const Scalar value = get_scalar(self);
@@ -63,8 +58,6 @@ PyObject* to_index(PyObject* self) {
   });
 }
 PyObject* positive(PyObject* self) { return Py_NewRef(self); }
-
-}  // namespace
 
 int tensor_is_true(PyObject* self) {
   return guarded([&]() -> int {
@@ -88,20 +81,31 @@ PyObject* compare_tensors(PyObject* a, PyObject* b, int operation) {
   }
 }
 
-PyNumberMethods tensor_number_methods = {
-    .nb_add = binary<Add>,
-    .nb_subtract = binary<Sub>,
-    .nb_multiply = binary<Mul>,
-    .nb_negative = unary<Neg>,
-    .nb_positive = positive,
-    .nb_int = to_integer,
-    .nb_float = to_real,
-    .nb_inplace_add = inplace<Add>,
-    .nb_inplace_subtract = inplace<Sub>,
-    .nb_inplace_multiply = inplace<Mul>,
-    .nb_true_divide = binary<Div>,
-    .nb_inplace_true_divide = inplace<Div>,
-    .nb_index = to_index,
-};
+template <class Function>
+PyType_Slot slot(int id, Function* function) {
+  return {id, reinterpret_cast<void*>(function)};
+}
+
+}  // namespace
+
+std::vector<PyType_Slot> tensor_number_slots() {
+  return {
+      slot(Py_nb_add, binary<Add>),
+      slot(Py_nb_subtract, binary<Sub>),
+      slot(Py_nb_multiply, binary<Mul>),
+      slot(Py_nb_true_divide, binary<Div>),
+      slot(Py_nb_negative, unary<Neg>),
+      slot(Py_nb_positive, positive),
+      slot(Py_nb_bool, tensor_is_true),
+      slot(Py_nb_int, to_integer),
+      slot(Py_nb_float, to_real),
+      slot(Py_nb_index, to_index),
+      slot(Py_nb_inplace_add, inplace<Add>),
+      slot(Py_nb_inplace_subtract, inplace<Sub>),
+      slot(Py_nb_inplace_multiply, inplace<Mul>),
+      slot(Py_nb_inplace_true_divide, inplace<Div>),
+      slot(Py_tp_richcompare, compare_tensors),
+  };
+}
 
 }  // namespace tapegrad::python

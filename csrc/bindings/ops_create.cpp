@@ -67,34 +67,34 @@ void define_create_ops() {
 #define TG_LIKE_OPTIONS "dtype? dtype=None, any layout=None, any device=None, bool? pin_memory=None, bool requires_grad=False, any memory_format=None"
   def_op("zeros_like(Tensor input, *, " TG_LIKE_OPTIONS ")", [](const Tensor& like, std::optional<DType> dtype) {
     return dtype && *dtype != like.dtype() ? zeros(like.shape(), *dtype) : zeros_like(like);
-  }, Where::function);
+  }, As::function);
   def_op("ones_like(Tensor input, *, " TG_LIKE_OPTIONS ")", [](const Tensor& like, std::optional<DType> dtype) {
     return dtype && *dtype != like.dtype() ? ones(like.shape(), *dtype) : ones_like(like);
-  }, Where::function);
+  }, As::function);
   def_op("empty_like(Tensor input, *, " TG_LIKE_OPTIONS ")", [](const Tensor& like, std::optional<DType> dtype) {
     return empty_like_layout(like, dtype.value_or(like.dtype()));
-  }, Where::function);
+  }, As::function);
   def_op("full_like(Tensor input, Scalar fill_value, *, " TG_LIKE_OPTIONS ")",
          [](const Tensor& like, Scalar value, std::optional<DType> dtype) {
            Tensor tensor = empty_like_layout(like, dtype.value_or(like.dtype()));
            fill_values(tensor, value);
            return tensor;
-         }, Where::function);
+         }, As::function);
 #define TG_NEW_OPTIONS "dtype? dtype=None, any layout=None, any device=None, bool? pin_memory=None, bool requires_grad=False"
   def_op("new_zeros(Tensor self, int[*] size, *, " TG_NEW_OPTIONS ")", [](const Tensor& like, IntSpan size, std::optional<DType> dtype) {
     return zeros(size, dtype.value_or(like.dtype()));
-  }, Where::method);
+  }, As::method);
   def_op("new_ones(Tensor self, int[*] size, *, " TG_NEW_OPTIONS ")", [](const Tensor& like, IntSpan size, std::optional<DType> dtype) {
     return ones(size, dtype.value_or(like.dtype()));
-  }, Where::method);
+  }, As::method);
   def_op("new_empty(Tensor self, int[*] size, *, " TG_NEW_OPTIONS ")", [](const Tensor& like, IntSpan size, std::optional<DType> dtype) {
     check_shape(size, dtype.value_or(like.dtype()));
     return empty(size, dtype.value_or(like.dtype()));
-  }, Where::method);
+  }, As::method);
   def_op("new_full(Tensor self, int[] size, Scalar fill_value, *, " TG_NEW_OPTIONS ")",
          [](const Tensor& like, IntSpan size, Scalar value, std::optional<DType> dtype) {
            return full(size, value, dtype.value_or(like.dtype()));
-         }, Where::method);
+         }, As::method);
 }
 
 }  // namespace tapegrad::python

@@ -61,10 +61,10 @@ void define_elementwise_ops() {
   def_op("div(Tensor input, Operand other, *, Tensor? out=None)", with_out<Div, Operand>);
   def_op("div_(Tensor input, Operand other)", [](const Tensor& a, const Operand& b) { return elementwise_(Div{}, a, b); });
   def_op("leaky_relu(Tensor input, float negative_slope=0.01, bool inplace=False)",
-         [](const Tensor& x, double negative_slope) { return elementwise(LeakyRelu{{}, negative_slope}, x); }, Where::function);
+         [](const Tensor& x, double negative_slope) { return elementwise(LeakyRelu{{}, negative_slope}, x); }, As::function);
   def_op("where(Tensor condition, Operand input, Operand other, *, Tensor? out=None)",
          [](const Tensor& condition, const Operand& a, const Operand& b) { return elementwise(Where{}, condition, a, b); },
-         Where::function);
+         As::function);
 }
 
 }  // namespace tapegrad::python

@@ -99,6 +99,7 @@ int set_data(PyObject* self, PyObject* value, void*) {
 }  // namespace
 
 PyGetSetDef tensor_attributes[] = {
+    {"__dict__", tensor_dict, PyObject_GenericSetDict, nullptr, nullptr},
     {"shape", shape, nullptr, "The size of each dimension.", nullptr},
     {"dtype", dtype, nullptr, "The element type.", nullptr},
     {"ndim", rank, nullptr, "The number of dimensions.", nullptr},

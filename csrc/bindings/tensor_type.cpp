@@ -92,12 +92,6 @@ int set_attribute(PyObject* self, PyObject* name, PyObject* value) {
   return status;
 }
 
-PyObject* get_dict(PyObject* self, void*) {
-  PyObject* dict = PyObject_GenericGetDict(self, nullptr);
-  if (dict && !PyObject_GC_IsTracked(self)) PyObject_GC_Track(self);
-  return dict;
-}
-
 // Subclasses made in Python would get CPython's deallocator, which clears attributes before ours could call it off.
 int initialize_subclass(PyObject* cls, PyObject* args, PyObject* kwargs) {
   if (PyType_Type.tp_init(cls, args, kwargs) < 0) return -1;
@@ -110,9 +104,14 @@ PyMemberDef members[] = {
     {"__weaklistoffset__", T_PYSSIZET, offsetof(TensorObject, weak_references), READONLY, nullptr},
     {nullptr, 0, 0, 0, nullptr},
 };
-PyGetSetDef dict_attribute = {"__dict__", get_dict, PyObject_GenericSetDict, nullptr, nullptr};
 
 }  // namespace
+
+PyObject* tensor_dict(PyObject* self, void*) {
+  PyObject* dict = PyObject_GenericGetDict(self, nullptr);
+  if (dict && !PyObject_GC_IsTracked(self)) PyObject_GC_Track(self);
+  return dict;
+}
 
 PyObject* wrap_as(PyTypeObject* type, Tensor tensor) {
   TensorObject* object;
@@ -157,7 +156,6 @@ PyTypeObject* make_tensor_type() {
       {Py_tp_setattro, reinterpret_cast<void*>(set_attribute)},
       {Py_tp_members, members},
       {Py_tp_getset, tensor_attributes},
-      {Py_tp_richcompare, reinterpret_cast<void*>(compare_tensors)},
       {Py_tp_hash, reinterpret_cast<void*>(PyBaseObject_Type.tp_hash)},
       {Py_tp_iter, reinterpret_cast<void*>(tensor_iterate)},
       {Py_mp_length, reinterpret_cast<void*>(tensor_length)},
@@ -165,44 +163,7 @@ PyTypeObject* make_tensor_type() {
       {Py_mp_ass_subscript, reinterpret_cast<void*>(tensor_set_item)},
       {Py_tp_doc, const_cast<char*>("A multi-dimensional array that can record the operations on it.")},
   };
-  const PyNumberMethods& n = tensor_number_methods;
-  const std::pair<int, void*> number_slots[] = {
-      {Py_nb_add, reinterpret_cast<void*>(n.nb_add)},
-      {Py_nb_subtract, reinterpret_cast<void*>(n.nb_subtract)},
-      {Py_nb_multiply, reinterpret_cast<void*>(n.nb_multiply)},
-      {Py_nb_true_divide, reinterpret_cast<void*>(n.nb_true_divide)},
-      {Py_nb_floor_divide, reinterpret_cast<void*>(n.nb_floor_divide)},
-      {Py_nb_remainder, reinterpret_cast<void*>(n.nb_remainder)},
-      {Py_nb_power, reinterpret_cast<void*>(n.nb_power)},
-      {Py_nb_matrix_multiply, reinterpret_cast<void*>(n.nb_matrix_multiply)},
-      {Py_nb_and, reinterpret_cast<void*>(n.nb_and)},
-      {Py_nb_or, reinterpret_cast<void*>(n.nb_or)},
-      {Py_nb_xor, reinterpret_cast<void*>(n.nb_xor)},
-      {Py_nb_lshift, reinterpret_cast<void*>(n.nb_lshift)},
-      {Py_nb_rshift, reinterpret_cast<void*>(n.nb_rshift)},
-      {Py_nb_negative, reinterpret_cast<void*>(n.nb_negative)},
-      {Py_nb_positive, reinterpret_cast<void*>(n.nb_positive)},
-      {Py_nb_absolute, reinterpret_cast<void*>(n.nb_absolute)},
-      {Py_nb_invert, reinterpret_cast<void*>(n.nb_invert)},
-      {Py_nb_bool, reinterpret_cast<void*>(tensor_is_true)},
-      {Py_nb_int, reinterpret_cast<void*>(n.nb_int)},
-      {Py_nb_float, reinterpret_cast<void*>(n.nb_float)},
-      {Py_nb_index, reinterpret_cast<void*>(n.nb_index)},
-      {Py_nb_inplace_add, reinterpret_cast<void*>(n.nb_inplace_add)},
-      {Py_nb_inplace_subtract, reinterpret_cast<void*>(n.nb_inplace_subtract)},
-      {Py_nb_inplace_multiply, reinterpret_cast<void*>(n.nb_inplace_multiply)},
-      {Py_nb_inplace_true_divide, reinterpret_cast<void*>(n.nb_inplace_true_divide)},
-      {Py_nb_inplace_floor_divide, reinterpret_cast<void*>(n.nb_inplace_floor_divide)},
-      {Py_nb_inplace_remainder, reinterpret_cast<void*>(n.nb_inplace_remainder)},
-      {Py_nb_inplace_power, reinterpret_cast<void*>(n.nb_inplace_power)},
-      {Py_nb_inplace_and, reinterpret_cast<void*>(n.nb_inplace_and)},
-      {Py_nb_inplace_or, reinterpret_cast<void*>(n.nb_inplace_or)},
-      {Py_nb_inplace_xor, reinterpret_cast<void*>(n.nb_inplace_xor)},
-      {Py_nb_inplace_lshift, reinterpret_cast<void*>(n.nb_inplace_lshift)},
-      {Py_nb_inplace_rshift, reinterpret_cast<void*>(n.nb_inplace_rshift)},
-  };
-  for (auto [id, function] : number_slots)
-    if (function) slots.push_back({id, function});
+  for (const PyType_Slot& slot : tensor_number_slots()) slots.push_back(slot);
   slots.push_back({0, nullptr});
   PyType_Spec spec = {"tapegrad.Tensor", sizeof(TensorObject), 0,
                       Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots.data()};
@@ -211,9 +172,6 @@ PyTypeObject* make_tensor_type() {
   // PyType_FromMetaclass exists from Python 3.12 on only.
   Py_INCREF(tensor_metatype);
   Py_SET_TYPE(reinterpret_cast<PyObject*>(type), tensor_metatype);
-  Object descriptor = Object::steal(PyDescr_NewGetSet(type, &dict_attribute));
-  if (!descriptor || PyObject_SetAttrString(reinterpret_cast<PyObject*>(type), "__dict__", descriptor.get()) < 0)
-    return nullptr;
   tensor_type = type;
   TensorImpl::release_python_object = release_owned_object;
   return type;

@@ -6,6 +6,8 @@
 // state of its own (a subclass, attributes, weak references) must survive: its deallocation is called off and the tensor
 // becomes the owner of the object (owns_python_object). The next wrap() turns the ownership round again.
 #pragma once
+#include <vector>
+
 #include "bindings/python.h"
 #include "core/tensor.h"
 
@@ -34,13 +36,12 @@ PyObject* wrap_as(PyTypeObject* type, Tensor tensor);
 /// Makes the type; its attributes and slots come from the files named there. Null with an exception on failure.
 PyTypeObject* make_tensor_type();
 
-extern PyNumberMethods tensor_number_methods;  // number_slots.cpp
+std::vector<PyType_Slot> tensor_number_slots();  // number_slots.cpp
 extern PyGetSetDef tensor_attributes[];        // tensor_attributes.cpp
-PyObject* compare_tensors(PyObject* a, PyObject* b, int operation);
+PyObject* tensor_dict(PyObject* self, void*);
 Py_ssize_t tensor_length(PyObject* self);
 PyObject* tensor_get_item(PyObject* self, PyObject* key);
 int tensor_set_item(PyObject* self, PyObject* key, PyObject* value);
 PyObject* tensor_iterate(PyObject* self);
-int tensor_is_true(PyObject* self);
 
 }  // namespace tapegrad::python

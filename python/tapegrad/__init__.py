@@ -1,0 +1,2 @@
+from ._C import *  # noqa
+from . import _C
