@@ -154,18 +154,18 @@ TAPEGRAD_INLINE Vec<T> maximum(Vec<T> a, SameVec<T> b) {
 /// The smaller; a NaN is ignored if the other is a number.
 template <class T>
 TAPEGRAD_INLINE Vec<T> fmin(Vec<T> a, SameVec<T> b) {
-  const Vec<T> smaller = where(a < b, a, b);
+  const Vec<T> smaller = where(b < a, b, a);
   if constexpr (Floating<T>)
-    return where(isnan(b), a, smaller);
+    return where(isnan(a), b, smaller);
   else
     return smaller;
 }
 /// The larger; a NaN is ignored if the other is a number.
 template <class T>
 TAPEGRAD_INLINE Vec<T> fmax(Vec<T> a, SameVec<T> b) {
-  const Vec<T> larger = where(a > b, a, b);
+  const Vec<T> larger = where(b > a, b, a);
   if constexpr (Floating<T>)
-    return where(isnan(b), a, larger);
+    return where(isnan(a), b, larger);
   else
     return larger;
 }

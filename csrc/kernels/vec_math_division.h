@@ -63,9 +63,12 @@ TAPEGRAD_INLINE Vec<T> trunc_div(Vec<T> a, SameVec<T> b) {
 /// The true quotient rounded down, as Python's //; a / b where b is 0.
 template <Floating T>
 TAPEGRAD_INLINE Vec<T> floor_div(Vec<T> a, SameVec<T> b) {
-  // (a - remainder) / b is an integer up to its rounding error.
-  const Vec<T> ratio = a / b, q = (a - remainder(a, b)) / b;
-  return where(b == 0, ratio, where(q == 0, copysign(Vec<T>(0), ratio), round(q)));
+  const Vec<T> r = fmod(a, b), ratio = a / b;
+  const Vec<T> truncated = (a - r) / b;  // an integer up to its rounding error
+  const Vec<T> q = where((r != 0) & ((r < 0) ^ (b < 0)), truncated - 1, truncated);
+  const Vec<T> below = floor(q);
+  const Vec<T> nearest = where(q - below > T(0.5), below + 1, below);
+  return where(b == 0, ratio, where(q == 0, copysign(Vec<T>(0), ratio), nearest));
 }
 
 }  // namespace tapegrad::TAPEGRAD_ISA_NS

@@ -264,7 +264,10 @@ inline constexpr T pi_2_low = T(sizeof(T) == 4 ? -0x1.777a5cp-25 : 0x1.1a6263314
 template <Floating T>
 TAPEGRAD_INLINE Vec<T> asin(Vec<T> x) {
   const auto [halved, s, tail] = reduce_asin(abs(x));
-  return copysign(where(halved, (pi_2_high<T> - 2 * s) - (2 * tail - pi_2_low<T>), s + tail), x);
+  // pi / 2 - 2 s is rounded, and what that drops goes into the smaller terms.
+  const Vec<T> difference = pi_2_high<T> - 2 * s;
+  const Vec<T> dropped = (pi_2_high<T> - difference) - 2 * s;
+  return copysign(where(halved, difference - (2 * tail - (pi_2_low<T> + dropped)), s + tail), x);
 }
 template <Floating T>
 TAPEGRAD_INLINE Vec<T> acos(Vec<T> x) {
