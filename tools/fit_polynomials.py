@@ -1,7 +1,8 @@
 """Derives the polynomial coefficients of csrc/kernels/vec_math*.h.
 
-`fit` is the Remez exchange algorithm in multiple precision: it finds sum(c[k] * x**powers[k]) whose weighted distance
-from f on [a, b] has the smallest possible maximum. The coefficients are then rounded to the working precision.
+`fit` is the Remez exchange algorithm in multiple precision: it finds sum(c[k] * x**powers[k]) whose weighted
+distance from f on [a, b] has the smallest possible maximum. The coefficients are then rounded to the working
+precision.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ def remez(
     n = len(powers)
     points = [(a + b) / 2 - (b - a) / 2 * mp.cos(mp.pi * i / n) for i in range(n + 1)]
     grid_size = 24 * (n + 1)
-    grid = [(a + b) / 2 - (b - a) / 2 * mp.cos(mp.pi * (i + mp.mpf(1) / 2) / grid_size) for i in range(grid_size)]
+    grid = [
+        (a + b) / 2 - (b - a) / 2 * mp.cos(mp.pi * (i + mp.mpf(1) / 2) / grid_size) for i in range(grid_size)
+    ]
     grid = [a, *grid, b]
     grid_values = [(x, f(x), weight(x)) for x in grid]
     coefficients: list[mp.mpf] = []
@@ -50,7 +53,9 @@ def remez(
         solution = mp.lu_solve(matrix, right)
         coefficients = [solution[j] for j in range(n)]
         level = abs(solution[n])
-        errors = [(x, (sum(c * x**p for c, p in zip(coefficients, powers)) - fx) * w) for x, fx, w in grid_values]
+        errors = [
+            (x, (sum(c * x**p for c, p in zip(coefficients, powers)) - fx) * w) for x, fx, w in grid_values
+        ]
         # One extremum of each run of equal sign; then keep the n + 1 neighbours with the largest errors.
         extrema: list[tuple[mp.mpf, mp.mpf]] = []
         for x, e in errors:
@@ -71,23 +76,33 @@ def remez(
 
 
 def fit(
-    f: Function, a: float, b: float, powers: Sequence[int], *, weight: Function = lambda x: mp.mpf(1), single: bool
+    f: Function,
+    a: float,
+    b: float,
+    powers: Sequence[int],
+    *,
+    weight: Function = lambda x: mp.mpf(1),
+    single: bool,
 ) -> tuple[list[float], float]:
     """Rounded coefficients and the weighted error of the polynomial that has them.
 
-    Leading terms that must be exact are factored out of f by the caller, so that rounding what is fitted is harmless.
+    Leading terms that must be exact are factored out of f by the caller: rounding the others is harmless.
     """
     rounding = round_float32 if single else round_float64
     coefficients, _ = remez(f, weight, a, b, powers)
     coefficients = [rounding(c) for c in coefficients]
     samples = [mp.mpf(a) + (mp.mpf(b) - mp.mpf(a)) * i / 500 for i in range(501)]
-    error = max(abs((f(x) - sum(c * x**p for c, p in zip(coefficients, powers))) * weight(x)) for x in samples)
+    error = max(
+        abs((f(x) - sum(c * x**p for c, p in zip(coefficients, powers))) * weight(x)) for x in samples
+    )
     return [float(c) for c in coefficients], float(error)
 
 
 def near_zero(f: Function, series: Sequence[mp.mpf], threshold: str = "1e-8") -> Function:
     """f, except that close to 0, where its formula cancels, the first terms of its power series are used."""
-    return lambda x: f(x) if abs(x) > mp.mpf(threshold) else sum(mp.mpf(c) * x**k for k, c in enumerate(series))
+    return lambda x: (
+        f(x) if abs(x) > mp.mpf(threshold) else sum(mp.mpf(c) * x**k for k, c in enumerate(series))
+    )
 
 
 def of_square(f: Function, series: Sequence[mp.mpf]) -> Function:
@@ -147,7 +162,7 @@ def erfc_scaled(t: mp.mpf) -> mp.mpf:
     return (1 + 2 * x) * erfcx(x)
 
 
-# name: (function, interval, weight that makes the error relative to the result, terms in float32, terms in float64)
+# name: (function, interval, weight that makes the error relative, terms in float32, terms in float64)
 FITS: dict[str, tuple[Function, float, float, Function, int | None, int | None]] = {
     "expm1: (e^r - 1 - r) / r^2": (
         near_zero(lambda r: (mp.expm1(r) - r) / r**2, [inverse(2), inverse(6), inverse(24)]),
@@ -158,7 +173,10 @@ FITS: dict[str, tuple[Function, float, float, Function, int | None, int | None]]
         float(1 / SQRT2 - 1), float(SQRT2 - 1), lambda f: f * f, 8, None,
     ),
     "log, float64: (2 atanh(s) / s - 2) / z, z = s^2": (
-        near_zero(lambda z: (2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2) / z, [2 * inverse(3), 2 * inverse(5), 2 * inverse(7)]),
+        near_zero(
+            lambda z: (2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2) / z,
+            [2 * inverse(3), 2 * inverse(5), 2 * inverse(7)],
+        ),
         0, float(((SQRT2 - 1) / (SQRT2 + 1)) ** 2), lambda z: z, None, 7,
     ),
     "pow: (2 atanh(s) / s - 2 - 2 z / 3) / z^2, z = s^2": (
@@ -191,7 +209,8 @@ FITS: dict[str, tuple[Function, float, float, Function, int | None, int | None]]
     "lgamma beyond 8, in 1 / x^2": (stirling_tail, 0, 1 / 64, lambda z: mp.mpf(1), None, 7),
     "erfinv for w < 5": (erfinv_quotient, 0, 5, lambda w: 1 / erfinv_quotient(w), None, 22),
     "erfinv for w >= 5, in u = sqrt(w) - 4": (
-        lambda u: erfinv_quotient((u + 4) ** 2), -1.8, 2.05, lambda u: 1 / erfinv_quotient((u + 4) ** 2), None, 36,
+        lambda u: erfinv_quotient((u + 4) ** 2),
+        -1.8, 2.05, lambda u: 1 / erfinv_quotient((u + 4) ** 2), None, 36,
     ),
 }  # fmt: skip
 

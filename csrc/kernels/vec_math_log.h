@@ -32,8 +32,8 @@ TAPEGRAD_INLINE LogReduction<T> reduce_log(Vec<T> x) {
 TAPEGRAD_INLINE Vec<float> log1p_minus_f(Vec<float> f, Vec<float> tail) {
   // P(f) = (log(1 + f) - f + f^2 / 2) / f^3, error of the logarithm 2^-27.2.
   const auto p =
-      polynomial(f, 0.3333333134651184f, -0.2500081956386566f, 0.20001225173473358f, -0.1662335842847824f,
-                 0.1420179307460785f, -0.1316021978855133f, 0.12761373817920685f, -0.07634153962135315f);
+      polynomial(f, 0.33333316445350647f, -0.25000810623168945f, 0.2000228613615036f, -0.16624560952186584f,
+                 0.1418120265007019f, -0.1312870979309082f, 0.12881602346897125f, -0.07859697192907333f);
   const auto f2 = f * f;
   return fma(f2, fma(f, p, -0.5f), tail);
 }
@@ -43,8 +43,8 @@ TAPEGRAD_INLINE Vec<double> log1p_minus_f(Vec<double> f, Vec<double> tail) {
   const auto s = f / (2 + f);
   const auto z = s * s;
   const auto r =
-      z * polynomial(z, 0.6666666666666735, 0.3999999999941289, 0.2857142874281997, 0.2222219852542573,
-                     0.1818356697741642, 0.15313978547462073, 0.14796710555221643);
+      z * polynomial(z, 0.6666666666666734, 0.3999999999941468, 0.2857142874238277, 0.22222198573996207,
+                     0.1818356427163267, 0.15314052187492874, 0.1479593150431424);
   const auto half_f2 = 0.5 * f * f;
   return fma(s, half_f2 + r, tail) - half_f2;
 }
