@@ -52,24 +52,30 @@ TAPEGRAD_INLINE void tile(int64_t k, const T* a, int64_t a_row, int64_t a_col, c
       r = Vec<T>::load(p + j * W).raw;
     return r;
   };
-  // C is needed last and is the farthest away.
-  if (out.far) {
-    for (int i = 0; i < MR; ++i)
-      for (int j = 0; j < NV; ++j) __builtin_prefetch(out.c + i * out.row + j * W, 1);
-  }
+  // C is needed last; when it is far away, a row of the tile is fetched now and then on the way.
+  const int stages = out.far ? MR : 1;
+  int64_t steps = k / stages;
   Raw acc[MR][NV] = {};
-  for (; k > 0; --k) {
-    Raw row[NV];
+  for (int stage = 0; stage < stages; ++stage) {
+    if (out.far) {
 #pragma GCC unroll 4
-    for (int j = 0; j < NV; ++j) row[j] = kMaskedLoads ? load(b, j) : Vec<T>::load(b + j * W).raw;
-#pragma GCC unroll 16
-    for (int i = 0; i < MR; ++i) {
-      const Raw x = Vec<T>(a[i * a_row]).raw;
-#pragma GCC unroll 4
-      for (int j = 0; j < NV; ++j) acc[i][j] = arch::fma(x, row[j], acc[i][j]);
+      for (int j = 0; j < NV; ++j) __builtin_prefetch(out.c + stage * out.row + j * W, 1);
     }
-    a += a_col;
-    b += b_row;
+    if (stage == stages - 1) steps = k;
+    k -= steps;
+    for (int64_t p = steps; p > 0; --p) {
+      Raw row[NV];
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j) row[j] = kMaskedLoads ? load(b, j) : Vec<T>::load(b + j * W).raw;
+#pragma GCC unroll 16
+      for (int i = 0; i < MR; ++i) {
+        const Raw x = Vec<T>(a[i * a_row]).raw;
+#pragma GCC unroll 4
+        for (int j = 0; j < NV; ++j) acc[i][j] = arch::fma(x, row[j], acc[i][j]);
+      }
+      a += a_col;
+      b += b_row;
+    }
   }
   Raw bias[NV] = {};
   if (out.bias) {
