@@ -52,18 +52,9 @@ TAPEGRAD_INLINE void tile(int64_t k, const T* a, int64_t a_row, int64_t a_col, c
       r = Vec<T>::load(p + j * W).raw;
     return r;
   };
-  // C is needed last; when it is far away, a row of the tile is fetched now and then on the way.
-  const int stages = out.far ? MR : 1;
-  int64_t steps = k / stages;
   Raw acc[MR][NV] = {};
-  for (int stage = 0; stage < stages; ++stage) {
-    if (out.far) {
-#pragma GCC unroll 4
-      for (int j = 0; j < NV; ++j) __builtin_prefetch(out.c + stage * out.row + j * W, 1);
-    }
-    if (stage == stages - 1) steps = k;
-    k -= steps;
-    for (int64_t p = steps; p > 0; --p) {
+  const auto accumulate = [&](int64_t steps) __attribute__((always_inline)) {
+    for (; steps > 0; --steps) {
       Raw row[NV];
 #pragma GCC unroll 4
       for (int j = 0; j < NV; ++j) row[j] = kMaskedLoads ? load(b, j) : Vec<T>::load(b + j * W).raw;
@@ -76,7 +67,25 @@ TAPEGRAD_INLINE void tile(int64_t k, const T* a, int64_t a_row, int64_t a_col, c
       a += a_col;
       b += b_row;
     }
+  };
+  const auto fetch_row = [&](int i) __attribute__((always_inline)) {
+    for (int j = 0; j < NV; ++j) __builtin_prefetch(out.c + i * out.row + j * W, 1);
+  };
+  // C is needed last; when it is far away, it is fetched before, row by row if there is time.
+  int fetched = 0;
+  if constexpr (MR == kTileRows) {
+    constexpr int64_t kSteps = 16;
+    if (out.far && k >= 2 * MR * kSteps) {
+      for (; fetched < MR; ++fetched) {
+        fetch_row(fetched);
+        accumulate(kSteps);
+      }
+      k -= MR * kSteps;
+    }
   }
+  if (out.far)
+    for (; fetched < MR; ++fetched) fetch_row(fetched);
+  accumulate(k);
   Raw bias[NV] = {};
   if (out.bias) {
 #pragma GCC unroll 4
