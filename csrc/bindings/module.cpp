@@ -77,6 +77,8 @@ PYBIND11_MODULE(_C, module) {
   define_elementwise_ops();
   define_create_ops();
   define_autograd_ops();
+  define_view_ops();
+  define_index_ops();
   if (publish_operations(module.ptr()) < 0) throw py::error_already_set();
   register_graph(module.ptr());
   register_memory(module.ptr());

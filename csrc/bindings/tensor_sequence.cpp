@@ -1,5 +1,7 @@
 // Tensor as a sequence and a mapping: len, iteration, x[...], x[...] = y.
 #include "bindings/arg_parser.h"
+#include "bindings/indexing.h"
+#include "ops/views.h"
 
 namespace tapegrad::python {
 
@@ -10,8 +12,26 @@ Py_ssize_t tensor_length(PyObject* self) {
     return static_cast<Py_ssize_t>(tensor.shape()[0]);
   });
 }
-PyObject* tensor_get_item(PyObject* , PyObject* ) { return nullptr; }
-int tensor_set_item(PyObject* , PyObject* , PyObject* ) { return -1; }
-PyObject* tensor_iterate(PyObject* ) { return nullptr; }
+
+PyObject* tensor_get_item(PyObject* self, PyObject* key) {
+  return guarded([&] { return wrap(get_item(get_tensor(self), key)); });
+}
+
+int tensor_set_item(PyObject* self, PyObject* key, PyObject* value) {
+  return guarded([&]() -> int {
+    TG_CHECK_TYPE(value, "tensors do not support item deletion");
+    set_item(get_tensor(self), key, value);
+    return 0;
+  });
+}
+
+PyObject* tensor_iterate(PyObject* self) {
+  return guarded([&]() -> PyObject* {
+    const Tensor& tensor = get_tensor(self);
+    TG_CHECK_TYPE(tensor.dim() > 0, "iteration over a 0-d tensor");
+    const Object rows = checked(to_python(unbind(tensor)));
+    return PyObject_GetIter(rows.get());
+  });
+}
 
 }  // namespace tapegrad::python
