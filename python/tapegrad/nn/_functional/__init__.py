@@ -1,0 +1,1 @@
+"""The parts of nn.functional, one file per family."""

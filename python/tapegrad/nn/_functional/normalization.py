@@ -1,0 +1,128 @@
+"""Normalization layers as functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ... import _C
+from ..._C import Tensor
+
+
+def _check_enough_values(size: Sequence[int]) -> None:
+    if math.prod(size) == size[1]:
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {size}")
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalize each channel of (N, C, ...) by the batch's or the running statistics."""
+    if training:
+        _check_enough_values(input.size())
+    if eps <= 0.0:
+        raise ValueError(f"batch_norm eps must be positive, but got {eps}")
+    return _C.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+
+
+def layer_norm(
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalize over the last dimensions, whose sizes are `normalized_shape`."""
+    return _C.layer_norm(input, normalized_shape, weight, bias, eps)
+
+
+def _per_channel(values: Tensor, input: Tensor) -> Tensor:
+    return values.view(1, -1, *[1] * (input.dim() - 2))
+
+
+def group_norm(
+    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    """Normalize (N, C, ...) over each of `num_groups` groups of channels."""
+    if input.dim() < 2:
+        raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.dim()}")
+    batch, channels = input.shape[:2]
+    if channels % num_groups:
+        raise RuntimeError(
+            "Expected number of channels in input to be divisible by num_groups, but got input of shape "
+            f"{list(input.shape)} and num_groups={num_groups}"
+        )
+    _check_enough_values((batch * channels // num_groups, num_groups, *input.shape[2:]))
+    grouped = input.reshape(batch, num_groups, -1)
+    result = _C.layer_norm(grouped, (grouped.size(-1),), None, None, eps).view(input.shape)
+    if weight is not None:
+        result = result * _per_channel(weight, input)
+    return result if bias is None else result + _per_channel(bias, input)
+
+
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalize each channel of each sample of (N, C, ...)."""
+    if not use_input_stats:
+        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+    batch, channels = input.shape[:2]
+    if math.prod(input.shape[2:]) == 1:
+        raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.size()}")
+    mean = None if running_mean is None else running_mean.repeat(batch)
+    var = None if running_var is None else running_var.repeat(batch)
+    flat = input.reshape(1, batch * channels, *input.shape[2:])
+    result = _C.batch_norm(flat, mean, var, None, None, True, momentum, eps).view(input.shape)
+    for running, instances in ((running_mean, mean), (running_var, var)):
+        if running is not None and instances is not None:
+            running.copy_(instances.view(batch, channels).mean(0))
+    if weight is not None:
+        result = result * _per_channel(weight, input)
+    return result if bias is None else result + _per_channel(bias, input)
+
+
+def rms_norm(
+    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
+) -> Tensor:
+    """Divide by the root of the mean square over the last dimensions (Zhang & Sennrich, 2019)."""
+    shape = tuple(normalized_shape)
+    if tuple(input.shape[input.dim() - len(shape) :]) != shape:
+        raise RuntimeError(
+            f"Given normalized_shape={list(shape)}, expected input with shape [*, {', '.join(map(str, shape))}], "
+            f"but got input of size{list(input.shape)}"
+        )
+    dims = tuple(range(-len(shape), 0))
+    smallest = _C.finfo(input.dtype).eps if eps is None else eps
+    result = input * (input.square().mean(dims, keepdim=True) + smallest).rsqrt()
+    return result if weight is None else result * weight
+
+
+def local_response_norm(
+    input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Tensor:
+    """Divide by (k + alpha * mean of squares over `size` neighbouring channels)^beta (Krizhevsky et al., 2012)."""
+    if input.dim() < 3:
+        raise ValueError(
+            f"Expected 3D or higher dimensionality input (got {input.dim()} dimensions)"
+        )
+    square = input.mul(input)
+    before, after = size // 2, (size - 1) // 2
+    shape = list(input.shape)
+    blocks = [square.new_zeros([shape[0], count, *shape[2:]]) for count in (before, after)]
+    window = _C.cat([blocks[0], square, blocks[1]], 1)
+    total = sum((window.narrow(1, i, shape[1]) for i in range(1, size)), window.narrow(1, 0, shape[1]))
+    return input / (total / size).mul(alpha).add(k).pow(beta)
