@@ -83,17 +83,29 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any 
 def trunc_normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, generator: Any = None
 ) -> Tensor:
-    """Fill with values of N(mean, std^2) conditioned on lying in [a, b], by inverting the distribution function."""
+    """Fill with values of N(mean, std^2) conditioned on lying in [a, b], by rejection (Robert, 1995)."""
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
             "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. "
             "The distribution of values may be incorrect.",
             stacklevel=2,
         )
-    low, high = (math.erf((bound - mean) / (std * math.sqrt(2.0))) for bound in (a, b))
-    tensor.uniform_(low, high, generator=generator)
-    tensor.erfinv_()
-    return tensor.mul_(std * math.sqrt(2.0)).add_(mean).clamp_(min=a, max=b)
+    low, high = (0.5 * math.erf((bound - mean) / (std * math.sqrt(2.0))) for bound in (a, b))
+    draw = _C.empty_like(tensor)
+    if high - low > 0.3:  # a normal draw has a good chance to lie inside
+        tensor.normal_(mean, std, generator=generator)
+        while (outside := (tensor < a) | (tensor > b)).any():
+            tensor.copy_(_C.where(outside, draw.normal_(mean, std, generator=generator), tensor))
+        return tensor
+    likeliest = min(max(mean, a), b)
+    missing = _C.ones_like(tensor, dtype=_C.bool)
+    while missing.any():
+        draw.uniform_(a, b, generator=generator)
+        density = (((likeliest - mean) ** 2 - (draw - mean) ** 2) / (2 * std**2)).exp()
+        accepted = missing & (_C.empty_like(tensor).uniform_(generator=generator) <= density)
+        tensor.copy_(_C.where(accepted, draw, tensor))
+        missing &= ~accepted
+    return tensor
 
 
 @no_grad()

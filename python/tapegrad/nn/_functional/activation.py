@@ -49,9 +49,7 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
 
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
     """Scaled ELU with the constants of Klambauer et al. (2017)."""
-    if inplace:
-        return _C.elu_(input, _SELU_ALPHA).mul_(_SELU_SCALE)
-    return _C.elu(input, _SELU_ALPHA) * _SELU_SCALE
+    return _overwrite(input, selu) if inplace else _C.elu(input, _SELU_ALPHA) * _SELU_SCALE
 
 
 def selu_(input: Tensor) -> Tensor:
@@ -62,7 +60,7 @@ def selu_(input: Tensor) -> Tensor:
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x where x > 0, else alpha * (exp(x / alpha) - 1)."""
     if inplace:
-        return _C.elu_(input.div_(alpha)).mul_(alpha)
+        return _overwrite(input, lambda x: celu(x, alpha))
     return _C.elu(input / alpha) * alpha
 
 

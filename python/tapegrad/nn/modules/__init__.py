@@ -120,6 +120,7 @@ from .spatial import (
     ZeroPad2d,
     ZeroPad3d,
 )
+from .utils import name_constructor
 
 __all__ = [
     "AdaptiveAvgPool1d",
@@ -251,3 +252,6 @@ __all__ = [
     "ZeroPad2d",
     "ZeroPad3d",
 ]
+
+for _name in __all__:
+    name_constructor(globals()[_name])

@@ -92,6 +92,9 @@ class Hardswish(_InplaceActivation):
     def forward(self, input: Tensor) -> Tensor:
         return F.hardswish(input, self.inplace)
 
+    def extra_repr(self) -> str:
+        return ""
+
 
 class Hardsigmoid(_InplaceActivation):
     """relu6(x + 3) / 6."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any
 
@@ -298,11 +298,11 @@ def _parameter_if_tensor(value: Any) -> Any:
     return Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value
 
 
-def _entry_repr(key: Any, value: Any) -> str:
+def _entry_repr(key: Any, value: Any, type_of: Callable[[Tensor], Any]) -> str:
     if isinstance(value, Tensor):
         kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
         shape = "x".join(str(size) for size in value.size())
-        return f"  ({key}): {kind} containing: [{type_name(value)} of size {shape}]"
+        return f"  ({key}): {kind} containing: [{type_of(value)} of size {shape}]"
     return f"  ({key}): Object of type: {type(value).__name__}"
 
 
@@ -353,7 +353,7 @@ class ParameterList(Module):
         return self
 
     def extra_repr(self) -> str:
-        return "\n".join(_entry_repr(i, value) for i, value in enumerate(self))
+        return "\n".join(_entry_repr(i, value, lambda tensor: tensor.dtype) for i, value in enumerate(self))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("ParameterList should not be called.")
@@ -464,7 +464,7 @@ class ParameterDict(Module):
             self[key] = value
 
     def extra_repr(self) -> str:
-        return "\n".join(_entry_repr(key, value) for key, value in self.items())
+        return "\n".join(_entry_repr(key, value, type_name) for key, value in self.items())
 
     def __call__(self, input: Any) -> Any:
         raise RuntimeError("ParameterDict should not be called.")
