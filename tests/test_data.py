@@ -5,6 +5,7 @@ from collections import namedtuple
 
 import numpy as np
 import pytest
+
 import tapegrad as torch
 from tapegrad.utils import data
 from tapegrad.utils.data import DataLoader, Dataset, TensorDataset
@@ -134,7 +135,9 @@ def test_random_split_and_subset():
     subset = data.Subset(numbers(), [4, 2])
     assert [y.item() for _, y in (subset[0], subset[1])] == [4, 2]
     assert [y.tolist() for _, y in DataLoader(subset, batch_size=2)] == [[4, 2]]
-    with pytest.raises(ValueError, match="Sum of input lengths does not equal the length of the input dataset!"):
+    with pytest.raises(
+        ValueError, match="Sum of input lengths does not equal the length of the input dataset!"
+    ):
         data.random_split(numbers(), [1, 2])
 
 
@@ -148,7 +151,9 @@ def test_samplers():
     assert set(data.WeightedRandomSampler([0.0, 1.0, 0.0, 3.0], 50)) == {1, 3}
     assert list(data.BatchSampler(range(5), 2, drop_last=False)) == [[0, 1], [2, 3], [4]]
     assert len(data.BatchSampler(range(5), 2, drop_last=True)) == 2
-    with pytest.raises(ValueError, match="batch_size should be a positive integer value, but got batch_size=0"):
+    with pytest.raises(
+        ValueError, match="batch_size should be a positive integer value, but got batch_size=0"
+    ):
         data.BatchSampler(range(5), 0, False)
 
 
@@ -189,7 +194,9 @@ def test_stack_dataset():
 
 def test_fixed_attributes():
     loader = DataLoader(numbers())
-    with pytest.raises(ValueError, match="batch_size attribute should not be set after DataLoader is initialized"):
+    with pytest.raises(
+        ValueError, match="batch_size attribute should not be set after DataLoader is initialized"
+    ):
         loader.batch_size = 3
     with pytest.raises(ValueError, match="sampler option is mutually exclusive with shuffle"):
         DataLoader(numbers(), sampler=range(3), shuffle=True)
@@ -200,4 +207,6 @@ def test_length_of_every_combination():
         for size in (1, 2, 3, 7):
             for drop in (False, True):
                 loader = DataLoader(numbers(count), batch_size=size, drop_last=drop)
-                assert len(loader) == len(list(loader)) == (count // size if drop else math.ceil(count / size))
+                assert (
+                    len(loader) == len(list(loader)) == (count // size if drop else math.ceil(count / size))
+                )

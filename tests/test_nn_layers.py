@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+
 import tapegrad as torch
 import tapegrad.nn.functional as F
 from tapegrad import nn
@@ -55,10 +56,14 @@ def test_activation(layer, formula):
     step = 1e-6
     for value, slope in zip(X, x.grad.tolist(), strict=True):
         if abs(value) > 0.1:  # kinks are at zero
-            assert slope == pytest.approx((formula(value + step) - formula(value - step)) / (2 * step), abs=1e-4)
+            assert slope == pytest.approx(
+                (formula(value + step) - formula(value - step)) / (2 * step), abs=1e-4
+            )
 
 
-@pytest.mark.parametrize("kind", [nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.CELU, nn.SiLU, nn.Mish, nn.Hardtanh, nn.ReLU6])
+@pytest.mark.parametrize(
+    "kind", [nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.CELU, nn.SiLU, nn.Mish, nn.Hardtanh, nn.ReLU6]
+)
 def test_inplace_activation(kind):
     x = torch.tensor(X)
     expected = kind()(x)
@@ -210,7 +215,11 @@ def test_padding():
     assert nn.ReplicationPad1d((0, 2))(row).tolist() == [[[1, 2, 3, 3, 3]]]
     assert nn.CircularPad1d((1, 1))(row).tolist() == [[[3, 1, 2, 3, 1]]]
     assert F.pad(row, (-1, 1)).tolist() == [[[2, 3, 0]]]
-    assert F.pad(torch.zeros(2, 2, dtype=torch.int64), (1, 0, 0, 1), value=3).tolist() == [[3, 0, 0], [3, 0, 0], [3, 3, 3]]
+    assert F.pad(torch.zeros(2, 2, dtype=torch.int64), (1, 0, 0, 1), value=3).tolist() == [
+        [3, 0, 0],
+        [3, 0, 0],
+        [3, 3, 3],
+    ]
 
 
 def test_resampling():
@@ -250,15 +259,23 @@ def test_losses():
     assert nn.BCEWithLogitsLoss()(torch.log(p / (1 - p)), y).item() == pytest.approx(expected, rel=1e-5)
     logits, target = torch.tensor([[1.0, 2.0, 3.0], [1.0, 0.0, 0.0]]), torch.tensor([2, 0])
     logp = logits.numpy() - np.log(np.exp(logits.numpy()).sum(1, keepdims=True))
-    assert nn.CrossEntropyLoss()(logits, target).item() == pytest.approx(-(logp[0, 2] + logp[1, 0]) / 2, rel=1e-5)
+    assert nn.CrossEntropyLoss()(logits, target).item() == pytest.approx(
+        -(logp[0, 2] + logp[1, 0]) / 2, rel=1e-5
+    )
     weight = torch.tensor([1.0, 1.0, 3.0])
     weighted = -(3 * logp[0, 2] + logp[1, 0]) / 4
     assert nn.CrossEntropyLoss(weight)(logits, target).item() == pytest.approx(weighted, rel=1e-5)
-    assert nn.NLLLoss()(torch.tensor(logp), target).item() == pytest.approx(-(logp[0, 2] + logp[1, 0]) / 2, rel=1e-5)
+    assert nn.NLLLoss()(torch.tensor(logp), target).item() == pytest.approx(
+        -(logp[0, 2] + logp[1, 0]) / 2, rel=1e-5
+    )
     q = torch.tensor([[0.5, 0.5, 0.0]])
     divergence = nn.KLDivLoss(reduction="batchmean")(torch.tensor(logp[:1]), q)
-    assert divergence.item() == pytest.approx(sum(0.5 * (math.log(0.5) - logp[0, i]) for i in (0, 1)), rel=1e-5)
-    assert nn.MarginRankingLoss(0.5)(torch.tensor([1.0]), torch.tensor([2.0]), torch.tensor([1.0])).item() == 1.5
+    assert divergence.item() == pytest.approx(
+        sum(0.5 * (math.log(0.5) - logp[0, i]) for i in (0, 1)), rel=1e-5
+    )
+    assert (
+        nn.MarginRankingLoss(0.5)(torch.tensor([1.0]), torch.tensor([2.0]), torch.tensor([1.0])).item() == 1.5
+    )
 
 
 def test_old_reduction_arguments():
@@ -299,7 +316,10 @@ def test_init():
     bound = math.sqrt(6 / 300)
     assert 0.99 * bound < nn.init.xavier_uniform_(w).abs().max().item() <= bound
     assert abs(nn.init.kaiming_normal_(w, nonlinearity="relu").std().item() - math.sqrt(2 / 100)) < 0.005
-    close(nn.init.orthogonal_(torch.empty(3, 5)) @ nn.init.orthogonal_(torch.empty(3, 5)).T * 0, np.zeros((3, 3)))
+    close(
+        nn.init.orthogonal_(torch.empty(3, 5)) @ nn.init.orthogonal_(torch.empty(3, 5)).T * 0,
+        np.zeros((3, 3)),
+    )
     q = nn.init.orthogonal_(torch.empty(3, 5), gain=2.0)
     close(q @ q.T, 4 * np.eye(3), 1e-4)
     t = nn.init.trunc_normal_(torch.empty(10000), 0.0, 1.0, -0.5, 1.0)
@@ -312,7 +332,9 @@ def test_init():
     close(F.conv1d(x, nn.init.dirac_(torch.empty(2, 2, 3)), padding=1), x.numpy())
     leaf = torch.zeros(2, requires_grad=True)
     assert nn.init.ones_(leaf) is leaf and leaf.is_leaf and leaf.grad_fn is None
-    with pytest.warns(FutureWarning, match="`nn.init.constant` is now deprecated in favor of `nn.init.constant_`."):
+    with pytest.warns(
+        FutureWarning, match="`nn.init.constant` is now deprecated in favor of `nn.init.constant_`."
+    ):
         nn.init.constant(w, 1.0)
     with pytest.warns(UserWarning, match="Initializing zero-element tensors is a no-op"):
         nn.init.kaiming_uniform_(torch.empty(0, 3))

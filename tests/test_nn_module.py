@@ -5,6 +5,7 @@ import pickle
 from collections import OrderedDict
 
 import pytest
+
 import tapegrad as torch
 from tapegrad import nn
 
@@ -141,7 +142,9 @@ def test_state_dict_round_trip():
 
 def test_load_reports_everything_that_does_not_fit():
     with pytest.raises(RuntimeError) as error:
-        Net().load_state_dict({"scale": torch.zeros(2), "second.weight": torch.zeros(1, 3), "third": torch.zeros(1)})
+        Net().load_state_dict(
+            {"scale": torch.zeros(2), "second.weight": torch.zeros(1, 3), "third": torch.zeros(1)}
+        )
     assert str(error.value) == (
         "Error(s) in loading state_dict for Net:\n"
         '\tMissing key(s) in state_dict: "first.weight", "first.bias". \n'
@@ -177,7 +180,9 @@ def test_extra_state_and_state_hooks():
 
     counter, copy_of_it = Counter(), Counter()
     counter.count = 7
-    counter.register_state_dict_pre_hook(lambda module, prefix, keep_vars: setattr(module, "count", module.count + 1))
+    counter.register_state_dict_pre_hook(
+        lambda module, prefix, keep_vars: setattr(module, "count", module.count + 1)
+    )
     counter.register_state_dict_post_hook(lambda module, state, prefix, meta: state.update(note=1))
     state = counter.state_dict()
     assert state == {"_extra_state": 8, "note": 1}
@@ -194,7 +199,9 @@ def test_forward_hooks():
     calls = []
     before = layer.register_forward_pre_hook(lambda module, args: (args[0] + 1,))
     after = layer.register_forward_hook(lambda module, args, output: output * 10)
-    layer.register_forward_hook(lambda module, args, kwargs, output: calls.append((args, kwargs)), with_kwargs=True)
+    layer.register_forward_hook(
+        lambda module, args, kwargs, output: calls.append((args, kwargs)), with_kwargs=True
+    )
     assert layer(1) == 20
     assert calls == [((2,), {})]
     before.remove()
@@ -223,7 +230,9 @@ def test_hook_order_and_always_call():
 
 def test_global_hooks():
     seen = []
-    with nn.modules.module.register_module_forward_hook(lambda module, args, output: seen.append(type(module))):
+    with nn.modules.module.register_module_forward_hook(
+        lambda module, args, output: seen.append(type(module))
+    ):
         nn.Sequential(nn.ReLU())(torch.zeros(1))
     assert seen == [nn.ReLU, nn.Sequential]
     nn.ReLU()(torch.zeros(1))
@@ -251,7 +260,9 @@ def test_full_backward_hooks_see_and_change_gradients():
 def test_full_backward_hook_without_input_gradient():
     layer = nn.Linear(2, 1)
     seen = []
-    layer.register_full_backward_hook(lambda module, grad_input, grad_output: seen.append((grad_input, grad_output)))
+    layer.register_full_backward_hook(
+        lambda module, grad_input, grad_output: seen.append((grad_input, grad_output))
+    )
     layer(torch.ones(1, 2)).sum().backward()
     assert seen[0][0] == (None,)
     assert seen[0][1][0].tolist() == [[1.0]]
@@ -291,7 +302,8 @@ def test_repr_of_nested_modules():
 
     assert repr(Outer()) == (
         "Outer(\n  size=3\n  mode=fast\n  (block): Sequential(\n"
-        "    (0): Linear(in_features=2, out_features=3, bias=True)\n    (1): ReLU()\n  )\n  (empty): Module()\n)"
+        "    (0): Linear(in_features=2, out_features=3, bias=True)\n    (1): ReLU()\n  )\n  (empty): "
+        "Module()\n)"
     )
 
 
@@ -324,7 +336,12 @@ def test_sequential():
     assert list(plain._modules) == ["0", "1", "2", "3", "4"]
     del plain[1]
     assert type(plain.pop(-1)) is nn.Sigmoid
-    assert [type(m).__name__ for m in plain + nn.Sequential(nn.GELU())] == ["Linear", "ReLU", "Linear", "GELU"]
+    assert [type(m).__name__ for m in plain + nn.Sequential(nn.GELU())] == [
+        "Linear",
+        "ReLU",
+        "Linear",
+        "GELU",
+    ]
     assert len(plain * 2) == 6
     plain[0] = nn.Identity()
     assert type(plain[0]) is nn.Identity

@@ -6,6 +6,7 @@ import pickle
 import warnings
 
 import pytest
+
 import tapegrad as torch
 from tapegrad import nn, optim
 from tapegrad.optim import lr_scheduler
@@ -128,7 +129,8 @@ def test_named_parameters():
 
 def test_repr():
     assert repr(optim.SGD([parameter()], lr=0.1)) == (
-        "SGD (\nParameter Group 0\n    dampening: 0\n    differentiable: False\n    foreach: None\n    fused: None\n"
+        "SGD (\nParameter Group 0\n    dampening: 0\n    differentiable: False\n    foreach: None\n  "
+        "  fused: None\n"
         "    lr: 0.1\n    maximize: False\n    momentum: 0\n    nesterov: False\n    weight_decay: 0\n)"
     )
 
@@ -260,7 +262,9 @@ def test_schedule_state_round_trip():
 
 def test_schedule_before_optimizer_warns():
     scheduler = lr_scheduler.StepLR(optim.SGD([parameter()], lr=1.0), 2)
-    with pytest.warns(UserWarning, match=r"Detected call of `lr_scheduler.step\(\)` before `optimizer.step\(\)`"):
+    with pytest.warns(
+        UserWarning, match=r"Detected call of `lr_scheduler.step\(\)` before `optimizer.step\(\)`"
+    ):
         scheduler.step()
 
 

@@ -116,7 +116,8 @@ class ResNet(nn.Module):
         dilate = replace_stride_with_dilation or [False, False, False]
         if len(dilate) != 3:
             raise ValueError(
-                f"replace_stride_with_dilation should be None or a 3-element tuple, got {replace_stride_with_dilation}"
+                "replace_stride_with_dilation should be None or a 3-element tuple, got "
+                f"{replace_stride_with_dilation}"
             )
         self._norm_layer: NormLayer = nn.BatchNorm2d if norm_layer is None else norm_layer
         self.inplanes = 64
@@ -150,7 +151,12 @@ class ResNet(nn.Module):
                     nn.init.constant_(module.bn2.weight, 0)
 
     def _make_layer(
-        self, block: type[BasicBlock | Bottleneck], planes: int, blocks: int, stride: int = 1, dilate: bool = False
+        self,
+        block: type[BasicBlock | Bottleneck],
+        planes: int,
+        blocks: int,
+        stride: int = 1,
+        dilate: bool = False,
     ) -> nn.Sequential:
         first_dilation = self.dilation
         if dilate:
@@ -159,7 +165,9 @@ class ResNet(nn.Module):
         channels_out = planes * block.expansion
         downsample = None
         if stride != 1 or self.inplanes != channels_out:
-            downsample = nn.Sequential(_conv(self.inplanes, channels_out, 1, stride), self._norm_layer(channels_out))
+            downsample = nn.Sequential(
+                _conv(self.inplanes, channels_out, 1, stride), self._norm_layer(channels_out)
+            )
         shared = self.groups, self.base_width
         parts = [block(self.inplanes, planes, stride, downsample, *shared, first_dilation, self._norm_layer)]
         self.inplanes = channels_out
@@ -173,10 +181,13 @@ class ResNet(nn.Module):
         return self.fc(self.avgpool(x).flatten(1))
 
 
-def _resnet(block: type[BasicBlock | Bottleneck], layers: list[int], weights: Any, options: dict[str, Any]) -> ResNet:
+def _resnet(
+    block: type[BasicBlock | Bottleneck], layers: list[int], weights: Any, options: dict[str, Any]
+) -> ResNet:
     if weights is not None or options.pop("pretrained", False):
         raise ValueError(
-            "tapegrad ships no trained weights: build the model without them, then model.load_state_dict(...) "
+            "tapegrad ships no trained weights: build the model without them, then "
+            "model.load_state_dict(...) "
             "with a checkpoint of your own"
         )
     return ResNet(block, layers, **options)

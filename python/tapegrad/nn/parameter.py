@@ -64,6 +64,7 @@ class UninitializedTensorMixin:
     """Behaviour of a tensor whose shape is learnt from the first input of a lazy module."""
 
     cls_to_become: type = Tensor
+    data: Any
 
     @property
     def shape(self) -> Any:
@@ -76,11 +77,11 @@ class UninitializedTensorMixin:
 
     def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
         """Give the tensor its shape (values are uninitialized memory) and its ordinary class."""
-        data: Any = self.data  # type: ignore[has-type]
-        self.data = _C.empty(shape, dtype=dtype or data.dtype, device=device or data.device)
-        self.__class__ = self.cls_to_become  # type: ignore[assignment]
+        own = self.data
+        self.data = _C.empty(shape, dtype=dtype or own.dtype, device=device or own.device)
+        self.__class__ = self.cls_to_become
 
-    def __repr__(self) -> str:
+    def __repr__(self, *, tensor_contents: Any = None) -> str:
         return f"<{type(self).__name__}>"
 
 
@@ -118,5 +119,3 @@ class UninitializedBuffer(UninitializedTensorMixin, Tensor):
 def is_lazy(param: Any) -> bool:
     """True if `param` is a parameter or buffer that has no shape yet."""
     return isinstance(param, UninitializedTensorMixin)
-
-

@@ -73,7 +73,8 @@ class Adam(Optimizer):
         return state
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update the parameters once; `closure` computes the loss again and is called with gradients enabled."""
+        """Update the parameters once; `closure` computes the loss again and is called with gradients
+        enabled."""
         loss = self._run(closure)
         for group in self.param_groups:
             params = [param for param in group["params"] if param.grad is not None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,8 @@ __all__ = ["LBFGS"]
 
 
 class LBFGS(Optimizer):
-    """Limited-memory BFGS (Nocedal & Wright, 2006, algorithm 7.4); one parameter group, `step` needs a closure."""
+    """Limited-memory BFGS (Nocedal & Wright, 2006, algorithm 7.4); one parameter group, `step` needs a
+    closure."""
 
     def __init__(
         self,
@@ -67,8 +69,9 @@ class LBFGS(Optimizer):
         return loss, grad
 
     @no_grad()
-    def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
-        """Minimise for up to `max_iter` iterations; `closure` clears the gradients, computes the loss and calls backward."""
+    def step(self, closure: Callable[[], Any]) -> Any:
+        """Minimise for up to `max_iter` iterations; `closure` clears the gradients, computes the loss and
+        calls backward."""
         evaluate = enable_grad()(closure)
         group = self.param_groups[0]
         tolerance = group["tolerance_grad"]
@@ -109,7 +112,7 @@ class LBFGS(Optimizer):
             if group["line_search_fn"] is not None:
                 origin = [param.clone() for param in self._params]
                 loss, grad, amount, calls = strong_wolfe(
-                    lambda t, d, start=origin: self._value_at(evaluate, start, t, d),
+                    functools.partial(self._value_at, evaluate, origin),
                     amount,
                     direction,
                     loss,
@@ -144,7 +147,8 @@ class LBFGS(Optimizer):
 
 
 def _remember(history: Any, change: Tensor, step: Tensor, size: int, scale: Any) -> Any:
-    """Add a (gradient change, step) pair unless its curvature is not positive; return the new initial scale."""
+    """Add a (gradient change, step) pair unless its curvature is not positive; return the new initial
+    scale."""
     changes, steps, inverse_curvatures = history
     curvature = change.dot(step)
     if curvature <= 1e-10:

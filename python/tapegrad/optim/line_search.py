@@ -12,7 +12,13 @@ Point = tuple[float, float, Tensor, Any]  # position, value, gradient, slope
 
 
 def cubic_minimum(
-    x1: float, f1: float, g1: float, x2: float, f2: float, g2: float, bounds: tuple[float, float] | None = None
+    x1: float,
+    f1: float,
+    g1: float,
+    x2: float,
+    f2: float,
+    g2: float,
+    bounds: tuple[float, float] | None = None,
 ) -> float:
     """Return the minimiser, within bounds, of the cubic with the given values and slopes at two points."""
     low, high = bounds or (min(x1, x2), max(x1, x2))
@@ -40,7 +46,8 @@ def strong_wolfe(
     tolerance_change: float = 1e-9,
     max_calls: int = 25,
 ) -> tuple[float, Tensor, float, int]:
-    """Return loss, gradient, step length and number of evaluations of an acceptable point along `direction`."""
+    """Return loss, gradient, step length and number of evaluations of an acceptable point along
+    `direction`."""
     norm = float(direction.abs().max())
     start_loss, start_slope = loss, float(slope)
 

@@ -88,7 +88,7 @@ class Optimizer:
                     text += f"    {key}: {group[key]}\n"
         return text + ")"
 
-    # ---- parameters ---------------------------------------------------------------------------------------------
+    # ---- parameters ----------------------------------------------------------------------------------------
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group: a dict with "params" and any options that differ from the defaults."""
@@ -99,7 +99,8 @@ class Optimizer:
             params = [params]
         elif isinstance(params, set):
             raise TypeError(
-                "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in "
+                "optimizer parameters need to be organized in ordered collections, but the ordering "
+                "of tensors in "
                 "sets will change between runs. Please use a list instead."
             )
         params = list(params)
@@ -109,12 +110,16 @@ class Optimizer:
         param_group["params"] = params
         for param in params:
             if not isinstance(param, Tensor):
-                raise TypeError("optimizer can only optimize Tensors, but one of the params is " + type_name(param))
+                raise TypeError(
+                    "optimizer can only optimize Tensors, but one of the params is " + type_name(param)
+                )
             if not (param.is_leaf or param.retains_grad):
                 raise ValueError("can't optimize a non-leaf Tensor")
         for name, default in self.defaults.items():
             if default is required and name not in param_group:
-                raise ValueError(f"parameter group didn't specify a value of required optimization parameter {name}")
+                raise ValueError(
+                    f"parameter group didn't specify a value of required optimization parameter {name}"
+                )
             param_group.setdefault(name, default)
         self._check_unique(params, param_group)
         self.param_groups.append(param_group)
@@ -123,14 +128,16 @@ class Optimizer:
         ids = {id(param) for param in params}
         if len(ids) != len(params):
             warnings.warn(
-                "optimizer contains a parameter group with duplicate parameters; in future, this will cause an error",
+                "optimizer contains a parameter group with duplicate parameters; in future, this "
+                "will cause an error",
                 stacklevel=4,
             )
         if any(id(param) in ids for group in self.param_groups for param in group["params"]):
             raise ValueError("some parameters appear in more than one parameter group")
         if self.param_groups and ("param_names" in param_group) != ("param_names" in self.param_groups[0]):
             raise ValueError(
-                "all optimizer param groups should be with/without names. Give every group named parameters, or none."
+                "all optimizer param groups should be with/without names. Give every group named "
+                "parameters, or none."
             )
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -147,7 +154,8 @@ class Optimizer:
                     param.grad.zero_()
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update the parameters once; `closure` computes the loss again and is called with gradients enabled."""
+        """Update the parameters once; `closure` computes the loss again and is called with gradients
+        enabled."""
         raise NotImplementedError
 
     @staticmethod
@@ -157,7 +165,7 @@ class Optimizer:
         with enable_grad():
             return closure()
 
-    # ---- state --------------------------------------------------------------------------------------------------
+    # ---- state ---------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
         """Return {"state", "param_groups"} with parameters replaced by their numbers."""
@@ -193,7 +201,8 @@ class Optimizer:
         for own, saved in zip(own_groups, saved_groups, strict=True):
             if len(own["params"]) != len(saved["params"]):
                 raise ValueError(
-                    "loaded state dict contains a parameter group that doesn't match the size of optimizer's group"
+                    "loaded state dict contains a parameter group that doesn't match the size of "
+                    "optimizer's group"
                 )
         by_number = dict(
             zip(
@@ -216,7 +225,7 @@ class Optimizer:
         for hook in self._optimizer_load_state_dict_post_hooks.values():
             hook(self)
 
-    # ---- hooks --------------------------------------------------------------------------------------------------
+    # ---- hooks ---------------------------------------------------------------------------------------------
 
     def _register(
         self, table: OrderedDict[int, Callable[..., Any]], hook: Callable[..., Any], prepend: bool = False
@@ -240,7 +249,8 @@ class Optimizer:
                 if result is not None:
                     if not isinstance(result, tuple) or len(result) != 2:
                         raise RuntimeError(
-                            f"{plain_step} must return None or a tuple of (new_args, new_kwargs), but got {result}."
+                            f"{plain_step} must return None or a tuple of (new_args, new_kwargs), but "
+                            f"got {result}."
                         )
                     args, kwargs = result
             loss = plain_step(*args, **kwargs)
@@ -260,19 +270,27 @@ class Optimizer:
         self._call_hooks_around_step()
         return self._register(self._optimizer_step_post_hooks, hook)
 
-    def register_state_dict_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+    def register_state_dict_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
         """Call `hook(optimizer)` before `state_dict`."""
         return self._register(self._optimizer_state_dict_pre_hooks, hook, prepend)
 
-    def register_state_dict_post_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+    def register_state_dict_post_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
         """Call `hook(optimizer, state_dict)` after `state_dict`; it may return another dict."""
         return self._register(self._optimizer_state_dict_post_hooks, hook, prepend)
 
-    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+    def register_load_state_dict_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
         """Call `hook(optimizer, state_dict)` before loading; it may return another dict."""
         return self._register(self._optimizer_load_state_dict_pre_hooks, hook, prepend)
 
-    def register_load_state_dict_post_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+    def register_load_state_dict_post_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
         """Call `hook(optimizer)` after loading."""
         return self._register(self._optimizer_load_state_dict_post_hooks, hook, prepend)
 
@@ -293,14 +311,16 @@ def _fit_to(param: Tensor, value: Any, key: Any = None) -> Any:
 
 
 class PerParameterOptimizer(Optimizer):
-    """An optimizer whose update of one parameter does not depend on the others: subclasses define `_update`."""
+    """An optimizer whose update of one parameter does not depend on the others: subclasses define
+    `_update`."""
 
     def _update(self, param: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
         raise NotImplementedError
 
     @no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update the parameters once; `closure` computes the loss again and is called with gradients enabled."""
+        """Update the parameters once; `closure` computes the loss again and is called with gradients
+        enabled."""
         loss = self._run(closure)
         for group in self.param_groups:
             for param in group["params"]:

@@ -12,7 +12,8 @@ __all__ = ["RMSprop"]
 
 
 class RMSprop(PerParameterOptimizer):
-    """Divide by a running root mean square of the gradient (Hinton's lecture 6e); `centered`: Graves (2013)."""
+    """Divide by a running root mean square of the gradient (Hinton's lecture 6e); `centered`: Graves
+    (2013)."""
 
     def __init__(
         self,

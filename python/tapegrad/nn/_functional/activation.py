@@ -23,7 +23,8 @@ _SELU_SCALE = 1.0507009873554804934193349852946
 
 
 def _overwrite(input: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
-    """Write function(input) into `input`; the function sees a copy, since its graph may need the old values."""
+    """Write function(input) into `input`; the function sees a copy, since its graph may need the old
+    values."""
     return input.copy_(function(input.clone()))
 
 
@@ -147,7 +148,8 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         channels = input.size(1) if input.dim() >= 2 else 1
         if weight.numel() != channels:
             raise RuntimeError(
-                f"Mismatch of parameter numbers and input channel size. Found parameter numbers = {weight.numel()} "
+                "Mismatch of parameter numbers and input channel size. Found parameter numbers = "
+                f"{weight.numel()} "
                 f"and channel size = {channels}."
             )
     if input.dim() >= 2:
@@ -156,7 +158,11 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 
 
 def rrelu(
-    input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False
+    input: Tensor,
+    lower: float = 1.0 / 8,
+    upper: float = 1.0 / 3,
+    training: bool = False,
+    inplace: bool = False,
 ) -> Tensor:
     """Leaky ReLU whose slope is drawn from U(lower, upper) for each element when training."""
     if not training:
@@ -177,14 +183,17 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
         raise RuntimeError("glu does not support 0-dimensional tensors")
     size = input.size(dim)
     if size % 2:
-        raise RuntimeError(f"Halving dimension must be even, but dimension {dim % input.dim()} is size {size}")
+        raise RuntimeError(
+            f"Halving dimension must be even, but dimension {dim % input.dim()} is size {size}"
+        )
     value, gate = input.chunk(2, dim)
     return value * gate.sigmoid()
 
 
 def _implicit_dim(name: str, ndim: int, stacklevel: int) -> int:
     warnings.warn(
-        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
+        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X "
+        "as an argument.",
         stacklevel=stacklevel + 1,
     )
     return 0 if ndim in (0, 1, 3) else 1
@@ -211,7 +220,9 @@ def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
     return softmax(-input, dim, dtype=dtype)
 
 
-def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
+def gumbel_softmax(
+    logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
+) -> Tensor:
     """Sample from the Gumbel-softmax distribution; `hard` returns one-hot vectors with the soft gradient."""
     if eps != 1e-10:
         warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
@@ -250,9 +261,7 @@ def _channel_dropout(input: Tensor, p: float, training: bool, inplace: bool) -> 
     return input.mul_(noise) if inplace else input * noise
 
 
-def _batched(
-    input: Tensor, dims: int, inplace: bool, drop: Callable[[Tensor], Tensor]
-) -> Tensor:
+def _batched(input: Tensor, dims: int, inplace: bool, drop: Callable[[Tensor], Tensor]) -> Tensor:
     """Apply `drop` to (N, C, ...); an input without N gets one for the call."""
     if input.dim() == dims + 2:
         return drop(input)
@@ -275,8 +284,10 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     """Zero whole channels of a (N, C, H, W) input with probability `p`."""
     if input.dim() not in (3, 4):
         warnings.warn(
-            f"dropout2d: Received a {input.dim()}-D input to dropout2d, which is deprecated and will result in an "
-            "error in a future release. To retain the behavior and silence this warning, please use dropout instead.",
+            f"dropout2d: Received a {input.dim()}-D input to dropout2d, which is deprecated and will "
+            "result in an "
+            "error in a future release. To retain the behavior and silence this warning, please use "
+            "dropout instead.",
             stacklevel=2,
         )
     return _channel_dropout(input, p, training, inplace)
@@ -286,8 +297,10 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     """Zero whole channels of a (N, C, D, H, W) or (C, D, H, W) input with probability `p`."""
     if input.dim() not in (4, 5):
         warnings.warn(
-            f"dropout3d: Received a {input.dim()}-D input to dropout3d, which is deprecated and will result in an "
-            "error in a future release. To retain the behavior and silence this warning, please use dropout instead.",
+            f"dropout3d: Received a {input.dim()}-D input to dropout3d, which is deprecated and will "
+            "result in an "
+            "error in a future release. To retain the behavior and silence this warning, please use "
+            "dropout instead.",
             stacklevel=2,
         )
         return _channel_dropout(input, p, training, inplace)
@@ -295,7 +308,8 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
 
 def _alpha_noise(input: Tensor, noise: Tensor, p: float, inplace: bool) -> Tensor:
-    """Dropped values become -alpha * scale of SELU, then mean and variance are restored (Klambauer et al., 2017)."""
+    """Dropped values become -alpha * scale of SELU, then mean and variance are restored (Klambauer et
+    al., 2017)."""
     saturation = _SELU_ALPHA * _SELU_SCALE
     scale = 1.0 / math.sqrt((saturation**2 * p + 1) * (1 - p))
     shift = (noise - 1).mul_(saturation * scale).add_(saturation * scale * p)
@@ -313,7 +327,9 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
     return _alpha_noise(input, _C.empty_like(input, requires_grad=False).bernoulli_(1 - p), p, inplace)
 
 
-def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+def feature_alpha_dropout(
+    input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
+) -> Tensor:
     """`alpha_dropout` of whole channels."""
     _check_probability(p)
     if not training or p == 0:

@@ -24,7 +24,9 @@ def scaled_dot_product_attention(
     A boolean `attn_mask` keeps the pairs where it is True; `enable_gqa` repeats key and value heads.
     """
     if is_causal and attn_mask is not None:
-        raise RuntimeError("_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")
+        raise RuntimeError(
+            "_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True"
+        )
     if enable_gqa:
         key = key.repeat_interleave(query.size(-3) // key.size(-3), -3)
         value = value.repeat_interleave(query.size(-3) // value.size(-3), -3)
@@ -39,5 +41,7 @@ def scaled_dot_product_attention(
             scores = scores + attn_mask
     weights = _C.softmax(scores, -1)
     if attn_mask is not None and attn_mask.dtype == _C.bool:
-        weights = weights.masked_fill(attn_mask.any(-1, keepdim=True).logical_not(), 0.0)  # no key: zeros, not NaN
+        weights = weights.masked_fill(
+            attn_mask.any(-1, keepdim=True).logical_not(), 0.0
+        )  # no key: zeros, not NaN
     return dropout(weights, dropout_p) @ value

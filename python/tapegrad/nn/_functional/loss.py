@@ -242,7 +242,9 @@ def gaussian_nll_loss(
     if var.size() != input.size():
         if input.size()[:-1] == var.size():
             var = var.unsqueeze(-1)
-        elif input.dim() != var.dim() or any(v not in (1, i) for i, v in zip(input.shape, var.shape, strict=True)):
+        elif input.dim() != var.dim() or any(
+            v not in (1, i) for i, v in zip(input.shape, var.shape, strict=True)
+        ):
             raise ValueError("var is of incorrect size")
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(reduction + " is not valid")
@@ -377,7 +379,9 @@ def triplet_margin_loss(
     def distance(x: Tensor, y: Tensor) -> Tensor:
         return pairwise_distance(x, y, p, eps)
 
-    return _triplet(anchor, positive, negative, distance, margin, swap, _pick(reduction, size_average, reduce))
+    return _triplet(
+        anchor, positive, negative, distance, margin, swap, _pick(reduction, size_average, reduce)
+    )
 
 
 def triplet_margin_with_distance_loss(
@@ -393,11 +397,19 @@ def triplet_margin_with_distance_loss(
     """`triplet_margin_loss` with any distance."""
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
-    return _triplet(anchor, positive, negative, distance_function or pairwise_distance, margin, swap, reduction)
+    return _triplet(
+        anchor, positive, negative, distance_function or pairwise_distance, margin, swap, reduction
+    )
 
 
 def _triplet(
-    anchor: Tensor, positive: Tensor, negative: Tensor, distance: Any, margin: float, swap: bool, reduction: str
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    distance: Any,
+    margin: float,
+    swap: bool,
+    reduction: str,
 ) -> Tensor:
     apart = distance(anchor, negative)
     if swap:

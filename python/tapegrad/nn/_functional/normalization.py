@@ -48,7 +48,11 @@ def _per_channel(values: Tensor, input: Tensor) -> Tensor:
 
 
 def group_norm(
-    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+    input: Tensor,
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
 ) -> Tensor:
     """Normalize (N, C, ...) over each of `num_groups` groups of channels."""
     if input.dim() < 2:
@@ -102,7 +106,8 @@ def rms_norm(
     shape = tuple(normalized_shape)
     if tuple(input.shape[input.dim() - len(shape) :]) != shape:
         raise RuntimeError(
-            f"Given normalized_shape={list(shape)}, expected input with shape [*, {', '.join(map(str, shape))}], "
+            f"Given normalized_shape={list(shape)}, expected input with shape [*, "
+            f"{', '.join(map(str, shape))}], "
             f"but got input of size{list(input.shape)}"
         )
     dims = tuple(range(-len(shape), 0))
@@ -114,11 +119,10 @@ def rms_norm(
 def local_response_norm(
     input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ) -> Tensor:
-    """Divide by (k + alpha * mean of squares over `size` neighbouring channels)^beta (Krizhevsky et al., 2012)."""
+    """Divide by (k + alpha * mean of squares over `size` neighbouring channels)^beta (Krizhevsky et al.,
+    2012)."""
     if input.dim() < 3:
-        raise ValueError(
-            f"Expected 3D or higher dimensionality input (got {input.dim()} dimensions)"
-        )
+        raise ValueError(f"Expected 3D or higher dimensionality input (got {input.dim()} dimensions)")
     square = input.mul(input)
     before, after = size // 2, (size - 1) // 2
     shape = list(input.shape)

@@ -59,21 +59,36 @@ def max_pool3d(
 
 
 def max_pool1d_with_indices(
-    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """`max_pool1d` and the flat indices of the chosen values."""
     return _C.max_pool1d_with_indices(input, kernel_size, _given(stride), padding, dilation, ceil_mode)
 
 
 def max_pool2d_with_indices(
-    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """`max_pool2d` and the flat indices of the chosen values."""
     return _C.max_pool2d_with_indices(input, kernel_size, _given(stride), padding, dilation, ceil_mode)
 
 
 def max_pool3d_with_indices(
-    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """`max_pool3d` and the flat indices of the chosen values."""
     return _C.max_pool3d_with_indices(input, kernel_size, _given(stride), padding, dilation, ceil_mode)
@@ -85,7 +100,9 @@ def _given(stride: Any) -> Any:
 
 def _full_output_size(input: Tensor, output_size: Any, dims: int) -> tuple[int, ...]:
     """Replace each None by the input's own size."""
-    sizes = (output_size,) * dims if output_size is None or isinstance(output_size, int) else tuple(output_size)
+    sizes = (
+        (output_size,) * dims if output_size is None or isinstance(output_size, int) else tuple(output_size)
+    )
     return tuple(own if size is None else size for size, own in zip(sizes, input.shape[-dims:], strict=True))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ... import _C
 from ..._C import Tensor
 from ...autograd import no_grad
@@ -53,18 +55,21 @@ def embedding_bag(
     include_last_offset: bool = False,
     padding_idx: int | None = None,
 ) -> Tensor:
-    """Sum, mean or maximum of the rows in each bag; bags are the rows of a 2-d `input` or given by `offsets`."""
+    """Sum, mean or maximum of the rows in each bag; bags are the rows of a 2-d `input` or given by
+    `offsets`."""
     if mode not in ("sum", "mean", "max"):
         raise ValueError("mode has to be one of sum, mean or max")
     if per_sample_weights is not None and mode != "sum":
         raise NotImplementedError(
-            "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' "
+            "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported "
+            "for mode='sum' "
             f"(got mode='{mode}'). Please open a feature request on GitHub."
         )
     if input.dim() == 2:
         if offsets is not None:
             raise ValueError(
-                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length "
+                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of "
+                "fixed length "
                 f"sequences. However, found offsets of type {type(offsets)}"
             )
         bounds = [i * input.size(1) for i in range(input.size(0) + 1)]
@@ -85,7 +90,7 @@ def embedding_bag(
     if padding_idx is None:
         bags = [rows[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
     else:
-        kept = input != padding_idx
+        kept: Any = input != padding_idx
         bags = [rows[start:end][kept[start:end]] for start, end in zip(bounds, bounds[1:], strict=False)]
     return _C.stack([_reduce_bag(bag, mode) for bag in bags])
 

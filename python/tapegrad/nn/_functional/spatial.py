@@ -14,12 +14,14 @@ from ..._C import Tensor
 
 
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
-    """Add (or with negative numbers cut) elements: `pad` is (left, right) of the last dimension, then of the one before..."""
+    """Add (or with negative numbers cut) elements: `pad` is (left, right) of the last dimension, then of
+    the one before..."""
     if len(pad) % 2:
         raise RuntimeError(f"Padding length must be divisible by 2, got {len(pad)}")
     if len(pad) // 2 > input.dim():
         raise RuntimeError(
-            f"Padding length should be less than or equal to two times the input dimension but got padding length "
+            "Padding length should be less than or equal to two times the input dimension but got "
+            "padding length "
             f"{len(pad)} and input of dimension {input.dim()}"
         )
     if mode == "constant":
@@ -97,7 +99,8 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     r = upscale_factor
     if channels % (r * r):
         raise RuntimeError(
-            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, "
+            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of "
+            "upscale_factor, "
             f"but input.size(-3)={channels} is not divisible by {r * r}"
         )
     n = len(batch)
@@ -113,7 +116,8 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     for name, size in (("height", height), ("width", width)):
         if size % r:
             raise RuntimeError(
-                f"pixel_unshuffle expects {name} to be divisible by downscale_factor, but input.size of {name} "
+                f"pixel_unshuffle expects {name} to be divisible by downscale_factor, but input.size "
+                f"of {name} "
                 f"{size} is not divisible by {r}"
             )
     n = len(batch)
@@ -143,7 +147,7 @@ def interpolate(
 ) -> Tensor:
     """Resample the spatial dimensions of (N, C, ...) to `size` or by `scale_factor`.
 
-    Modes: nearest, nearest-exact, linear, bilinear, bicubic, trilinear, area. Separable: one pass per dimension.
+    Modes: nearest, nearest-exact, linear, bilinear, bicubic, trilinear, area. One pass per dimension.
     """
     dims = input.dim() - 2
     if antialias:
@@ -153,12 +157,14 @@ def interpolate(
         raise NotImplementedError(f"interpolate: unknown mode {mode!r}")
     if align_corners is not None and not linear:
         raise ValueError(
-            "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear"
+            "align_corners option can only be set with the interpolating modes: linear | bilinear | "
+            "bicubic | trilinear"
         )
     expected = {"linear": 1, "bilinear": 2, "bicubic": 2, "trilinear": 3}.get(mode, dims)
     if dims != expected or dims not in (1, 2, 3):
         raise NotImplementedError(
-            f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {input.dim()}D) for the modes: nearest | "
+            f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {input.dim()}D) for the "
+            "modes: nearest | "
             f"linear | bilinear | bicubic | trilinear | area | nearest-exact (got {mode})"
         )
     sizes, scales = _output_sizes(input.shape[2:], size, scale_factor, recompute_scale_factor)
@@ -211,13 +217,12 @@ def _resample(input: Tensor, dim: int, new: int, step: float, align_corners: boo
     taps = _cubic_taps(t) if cubic else [(0, 1 - t), (1, t)]
     weight_shape = [1] * input.dim()
     weight_shape[dim] = new
-    result = None
+    terms = []
     for offset, weight in taps:
         index = _C.from_numpy(np.clip(base + offset, 0, old - 1))
         factor = _C.from_numpy(weight).to(input.dtype).view(weight_shape)
-        term = input.index_select(dim, index) * factor
-        result = term if result is None else result + term
-    return result
+        terms.append(input.index_select(dim, index) * factor)
+    return sum(terms[1:], terms[0])
 
 
 def _cubic_taps(t: np.ndarray) -> list[tuple[int, np.ndarray]]:
@@ -233,7 +238,11 @@ def _cubic_taps(t: np.ndarray) -> list[tuple[int, np.ndarray]]:
 
 
 def upsample(
-    input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool | None = None
+    input: Tensor,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
 ) -> Tensor:
     """Old name of `interpolate`."""
     warnings.warn(

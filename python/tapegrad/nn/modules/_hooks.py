@@ -39,7 +39,9 @@ global_parameter_registration_hooks: HookDict = OrderedDict()
 _global_backward_is_full: bool | None = None
 
 
-def add_hook(hooks: HookDict, hook: Hook, *marks: OrderedDict[int, bool], prepend: bool = False) -> RemovableHandle:
+def add_hook(
+    hooks: HookDict, hook: Hook, *marks: OrderedDict[int, bool], prepend: bool = False
+) -> RemovableHandle:
     """Put `hook` last (or first) into `hooks` and its id into every dictionary of `marks`."""
     handle = RemovableHandle(hooks, extra_dict=list(marks))
     hooks[handle.id] = hook
@@ -58,7 +60,8 @@ def register_module_forward_pre_hook(hook: Hook) -> RemovableHandle:
 def register_module_forward_hook(
     hook: Hook, *, with_kwargs: bool = False, always_call: bool = False
 ) -> RemovableHandle:
-    """Call `hook(module, args, output)` (or `(module, args, kwargs, output)`) after the forward of every module."""
+    """Call `hook(module, args, output)` (or `(module, args, kwargs, output)`) after the forward of every
+    module."""
     marks = []
     if with_kwargs:
         marks.append(global_forward_with_kwargs)
@@ -79,7 +82,8 @@ def _register_global_backward_hook(hook: Hook, full: bool) -> RemovableHandle:
 
 
 def register_module_backward_hook(hook: Hook) -> RemovableHandle:
-    """Call `hook(module, grad_input, grad_output)` at the last operation of every module (prefer the full hook)."""
+    """Call `hook(module, grad_input, grad_output)` at the last operation of every module (prefer the full
+    hook)."""
     return _register_global_backward_hook(hook, full=False)
 
 
@@ -94,17 +98,20 @@ def register_module_full_backward_pre_hook(hook: Hook) -> RemovableHandle:
 
 
 def register_module_buffer_registration_hook(hook: Hook) -> RemovableHandle:
-    """Call `hook(module, name, buffer)` when a buffer is registered; a result that is not None replaces it."""
+    """Call `hook(module, name, buffer)` when a buffer is registered; a result that is not None replaces
+    it."""
     return add_hook(global_buffer_registration_hooks, hook)
 
 
 def register_module_module_registration_hook(hook: Hook) -> RemovableHandle:
-    """Call `hook(module, name, submodule)` when a submodule is registered; a result that is not None replaces it."""
+    """Call `hook(module, name, submodule)` when a submodule is registered; a result that is not None
+    replaces it."""
     return add_hook(global_module_registration_hooks, hook)
 
 
 def register_module_parameter_registration_hook(hook: Hook) -> RemovableHandle:
-    """Call `hook(module, name, param)` when a parameter is registered; a result that is not None replaces it."""
+    """Call `hook(module, name, param)` when a parameter is registered; a result that is not None replaces
+    it."""
     return add_hook(global_parameter_registration_hooks, hook)
 
 
@@ -150,7 +157,8 @@ def _run_forward_pre_hooks(
                 continue
             if not isinstance(result, tuple) or len(result) != 2:
                 raise RuntimeError(
-                    f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {result}."
+                    "forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got "
+                    f"{result}."
                 )
             args, kwargs = result
         else:
@@ -187,7 +195,8 @@ def _run_always_called_hooks(
 
 
 class BackwardHooks:
-    """One call's full backward hooks: two identity nodes, around the inputs and around the outputs, run them."""
+    """One call's full backward hooks: two identity nodes, around the inputs and around the outputs, run
+    them."""
 
     def __init__(self, module: Module, hooks: list[Hook], pre_hooks: list[Hook]) -> None:
         self.module = module
@@ -234,14 +243,17 @@ class BackwardHooks:
                 result = hook(self.module, no_grads, grads)
                 if result is not None and not (isinstance(result, tuple) and all(g is None for g in result)):
                     raise RuntimeError(
-                        "Backward hook for Modules where no input requires gradient should always return None "
+                        "Backward hook for Modules where no input requires gradient should always "
+                        "return None "
                         "or None for all gradients."
                     )
         return grads
 
     def _on_input_grads(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
         for hook in self.hooks:
-            grads = self._replaced(grads, hook(self.module, grads, self.grad_outputs), "grad_input", len(grads))
+            grads = self._replaced(
+                grads, hook(self.module, grads, self.grad_outputs), "grad_input", len(grads)
+            )
         return grads
 
     @staticmethod
@@ -297,9 +309,11 @@ def _attach_non_full_backward_hooks(module: Module, output: Any) -> None:
     if not hooks:
         return
     while not isinstance(output, Tensor):
-        output = next(
-            (value for value in output.values() if isinstance(value, Tensor)), None
-        ) if isinstance(output, dict) else output[0]
+        output = (
+            next((value for value in output.values() if isinstance(value, Tensor)), None)
+            if isinstance(output, dict)
+            else output[0]
+        )
     if output.grad_fn is not None:
         for hook in hooks:
             output.grad_fn.register_hook(lambda *grads, hook=hook: hook(module, *grads))

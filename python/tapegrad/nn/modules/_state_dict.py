@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _EXTRA_STATE = "_extra_state"
 
 
-class _IncompatibleKeys(namedtuple("_IncompatibleKeys", ["missing_keys", "unexpected_keys"])):  # noqa: PYI024
+class _IncompatibleKeys(namedtuple("_IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
     """The keys that load_state_dict could not match."""
 
     __slots__ = ()
@@ -47,7 +47,8 @@ class StateDict:
     _load_state_dict_post_hooks: OrderedDict[int, Callable[..., Any]]
 
     def get_extra_state(self) -> Any:
-        """Return what `state_dict` should save under `<prefix>_extra_state`; override it with `set_extra_state`."""
+        """Return what `state_dict` should save under `<prefix>_extra_state`; override it with
+        `set_extra_state`."""
         raise RuntimeError(
             "Reached a code path in Module.get_extra_state() that should never be called: "
             "override get_extra_state() and set_extra_state() together."
@@ -64,7 +65,8 @@ class StateDict:
         return add_hook(self._state_dict_hooks, hook)
 
     def register_state_dict_post_hook(self, hook: Callable[..., None]) -> RemovableHandle:
-        """Call `hook(module, state_dict, prefix, local_metadata)` at the end of `state_dict`; it may edit in place."""
+        """Call `hook(module, state_dict, prefix, local_metadata)` at the end of `state_dict`; it may edit
+        in place."""
         hook._from_public_api = True  # type: ignore[attr-defined]
         return add_hook(self._state_dict_hooks, hook)
 
@@ -78,7 +80,8 @@ class StateDict:
         return add_hook(self._load_state_dict_pre_hooks, _LoadPreHook(hook, self if with_module else None))
 
     def register_load_state_dict_pre_hook(self, hook: Callable[..., None]) -> RemovableHandle:
-        """Call `hook(module, state_dict, prefix, local_metadata, strict, missing, unexpected, errors)` before loading."""
+        """Call `hook(module, state_dict, prefix, local_metadata, strict, missing, unexpected, errors)`
+        before loading."""
         return self._register_load_state_dict_pre_hook(hook, with_module=True)
 
     def register_load_state_dict_post_hook(self, hook: Callable[..., None]) -> RemovableHandle:
@@ -143,7 +146,8 @@ class StateDict:
         unexpected_keys: list[str],
         error_msgs: list[str],
     ) -> None:
-        """Copy this module's own entries (not its children's) from `state_dict`, collecting what does not fit."""
+        """Copy this module's own entries (not its children's) from `state_dict`, collecting what does not
+        fit."""
         for hook in self._load_state_dict_pre_hooks.values():
             hook(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
         persistent = ((k, v) for k, v in self._buffers.items() if k not in self._non_persistent_buffers_set)
@@ -210,8 +214,10 @@ class StateDict:
                 setattr(self, name, value)
         except Exception as error:
             error_msgs.append(
-                f'While copying the parameter named "{key}", whose dimensions in the model are {param.size()} and '
-                f"whose dimensions in the checkpoint are {value.size()}, an exception occurred : {error.args}."
+                f'While copying the parameter named "{key}", whose dimensions in the model are '
+                f"{param.size()} and "
+                f"whose dimensions in the checkpoint are {value.size()}, an exception occurred : "
+                f"{error.args}."
             )
 
     def load_state_dict(
@@ -229,7 +235,9 @@ class StateDict:
             local_metadata = metadata.get(prefix[:-1], {})
             if assign:
                 local_metadata = {**local_metadata, "assign_to_params_buffers": True}
-            module._load_from_state_dict(local_state, prefix, local_metadata, True, missing, unexpected, errors)
+            module._load_from_state_dict(
+                local_state, prefix, local_metadata, True, missing, unexpected, errors
+            )
             for name, child in module._modules.items():
                 if child is not None:
                     child_prefix = prefix + name + "."
@@ -239,7 +247,8 @@ class StateDict:
             for hook in module._load_state_dict_post_hooks.values():
                 if hook(module, incompatible) is not None:
                     raise AssertionError(
-                        "Hooks registered with ``register_load_state_dict_post_hook`` are not expected to return "
+                        "Hooks registered with ``register_load_state_dict_post_hook`` are not "
+                        "expected to return "
                         "new values, if incompatible_keys need to be modified, it should be done inplace."
                     )
 
@@ -257,7 +266,8 @@ class StateDict:
 
 
 class _LoadPreHook:
-    """A load_state_dict pre-hook that gets its module first; follows the module when it is copied or pickled."""
+    """A load_state_dict pre-hook that gets its module first; follows the module when it is copied or
+    pickled."""
 
     def __init__(self, hook: Callable[..., None], module: Any) -> None:
         self.hook = hook

@@ -38,12 +38,14 @@ class _InstanceNorm(_NormBase):
         if channels != self.num_features:
             if self.affine:
                 raise ValueError(
-                    f"expected input's size at dim={input.dim() - self._spatial_dims - 1} to match num_features "
+                    f"expected input's size at dim={input.dim() - self._spatial_dims - 1} to match "
+                    "num_features "
                     f"({self.num_features}), but got: {channels}."
                 )
             warnings.warn(
                 f"input's size at dim={input.dim() - self._spatial_dims - 1} does not match num_features. "
-                "You can silence this warning by not passing in num_features, which is not used because affine=False",
+                "You can silence this warning by not passing in num_features, which is not used "
+                "because affine=False",
                 stacklevel=2,
             )
         batched = input.dim() == self._spatial_dims + 2

@@ -40,7 +40,8 @@ Self = TypeVar("Self", bound="Module")
 
 
 def type_name(value: Any) -> str:
-    """Name a value's type as error messages do: `torch.FloatTensor`, `list`, `tapegrad.nn.modules.linear.Linear`."""
+    """Name a value's type as error messages do: `torch.FloatTensor`, `list`,
+    `tapegrad.nn.modules.linear.Linear`."""
     if isinstance(value, Tensor):
         return value.type()
     cls = value if isinstance(value, type) else type(value)
@@ -54,22 +55,26 @@ def _indent(text: str, spaces: int) -> str:
 class Module(StateDict):
     """Base class of all neural network modules.
 
-    Assign parameters, buffers and submodules as attributes in `__init__` (after `super().__init__()`) and define
-    `forward`; call the module like a function.
+    Assign parameters, buffers and submodules as attributes in `__init__` (after `super().__init__()`) and
+    define `forward`; call the module like a function.
     """
 
     dump_patches: bool = False
     training: bool
     call_super_init: bool = False
+    _is_full_backward_hook: bool | None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if not self.call_super_init:
             if kwargs:
                 name = next(iter(kwargs))
-                raise TypeError(f"{type(self).__name__}.__init__() got an unexpected keyword argument '{name}'")
+                raise TypeError(
+                    f"{type(self).__name__}.__init__() got an unexpected keyword argument '{name}'"
+                )
             if args:
                 raise TypeError(
-                    f"{type(self).__name__}.__init__() takes 1 positional argument but {len(args) + 1} were given"
+                    f"{type(self).__name__}.__init__() takes 1 positional argument but "
+                    f"{len(args) + 1} were given"
                 )
         self.__dict__.update(
             training=True,
@@ -93,11 +98,13 @@ class Module(StateDict):
         if self.call_super_init:
             super().__init__(*args, **kwargs)
 
-    # ---- calling ------------------------------------------------------------------------------------------------
+    # ---- calling -------------------------------------------------------------------------------------------
 
     def forward(self, *input: Any) -> Any:
         """Compute the module's result; every subclass defines it."""
-        raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
+        raise NotImplementedError(
+            f'Module [{type(self).__name__}] is missing the required "forward" function'
+        )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         own = self.__dict__
@@ -114,7 +121,7 @@ class Module(StateDict):
             return _hooks.call_with_hooks(self, args, kwargs)
         return self.forward(*args, **kwargs)
 
-    # ---- registration -------------------------------------------------------------------------------------------
+    # ---- registration --------------------------------------------------------------------------------------
 
     def _check_new_name(self, kind: str, name: Any, table: str) -> None:
         if table not in self.__dict__:
@@ -134,7 +141,8 @@ class Module(StateDict):
         self._check_new_name("buffer", name, "_buffers")
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(
-                f"cannot assign '{type_name(tensor)}' object to buffer '{name}' (torch Tensor or None required)"
+                f"cannot assign '{type_name(tensor)}' object to buffer '{name}' (torch Tensor or None "
+                "required)"
             )
         tensor = _hooks.run_registration_hooks(_hooks.global_buffer_registration_hooks, self, name, tensor)
         self._buffers[name] = tensor
@@ -155,10 +163,13 @@ class Module(StateDict):
             if param.grad_fn is not None:
                 raise ValueError(
                     f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created "
-                    f"explicitly. To express '{name}' as a function of another Tensor, compute the value in the "
+                    f"explicitly. To express '{name}' as a function of another Tensor, compute the "
+                    "value in the "
                     "forward() method."
                 )
-            param = _hooks.run_registration_hooks(_hooks.global_parameter_registration_hooks, self, name, param)
+            param = _hooks.run_registration_hooks(
+                _hooks.global_parameter_registration_hooks, self, name, param
+            )
         self._parameters[name] = param
 
     def add_module(self, name: str, module: Module | None) -> None:
@@ -173,7 +184,7 @@ class Module(StateDict):
         """Another name of `add_module`."""
         self.add_module(name, module)
 
-    # ---- attributes ---------------------------------------------------------------------------------------------
+    # ---- attributes ----------------------------------------------------------------------------------------
 
     def __getattr__(self, name: str) -> Any:
         own = self.__dict__
@@ -201,7 +212,8 @@ class Module(StateDict):
         if name in own.get("_parameters", ()):
             if value is not None:
                 raise TypeError(
-                    f"cannot assign '{type_name(value)}' as parameter '{name}' (torch.nn.Parameter or None expected)"
+                    f"cannot assign '{type_name(value)}' as parameter '{name}' (torch.nn.Parameter or "
+                    "None expected)"
                 )
             self.register_parameter(name, value)
             return
@@ -215,7 +227,8 @@ class Module(StateDict):
         if name in own.get("_modules", ()):
             if value is not None:
                 raise TypeError(
-                    f"cannot assign '{type_name(value)}' as child module '{name}' (torch.nn.Module or None expected)"
+                    f"cannot assign '{type_name(value)}' as child module '{name}' (torch.nn.Module or "
+                    "None expected)"
                 )
             own["_modules"][name] = None
             return
@@ -227,14 +240,15 @@ class Module(StateDict):
     def _set_buffer(self, name: str, value: Any) -> None:
         if value is not None and not isinstance(value, Tensor):
             raise TypeError(
-                f"cannot assign '{type_name(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None expected)"
+                f"cannot assign '{type_name(value)}' as buffer '{name}' (torch.nn.Buffer, "
+                "torch.Tensor or None expected)"
             )
         if name in self._buffers:
             hooks = _hooks.global_buffer_registration_hooks
             self._buffers[name] = _hooks.run_registration_hooks(hooks, self, name, value)
         else:
             self._forget(name, "_parameters", "_modules")
-            self.register_buffer(name, value, value.persistent)
+            self.register_buffer(name, value, getattr(value, "persistent", True))
 
     def __delattr__(self, name: str) -> None:
         for table in (self._parameters, self._buffers, self._modules):
@@ -255,7 +269,7 @@ class Module(StateDict):
         Module.__init__(self)
         self.__dict__.update(state)
 
-    # ---- looking things up by dotted name -----------------------------------------------------------------------
+    # ---- looking things up by dotted name ------------------------------------------------------------------
 
     def get_submodule(self, target: str) -> Module:
         """Return the submodule with the dotted name `target` ("" is the module itself)."""
@@ -302,7 +316,7 @@ class Module(StateDict):
             raise AttributeError(f"`{name}` is not {description}")
         return getattr(owner, name)
 
-    # ---- iteration ----------------------------------------------------------------------------------------------
+    # ---- iteration -----------------------------------------------------------------------------------------
 
     def _named_members(
         self,
@@ -312,7 +326,11 @@ class Module(StateDict):
         remove_duplicate: bool = True,
     ) -> Iterator[tuple[str, Any]]:
         seen: set[int] = set()
-        owners = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
+        owners = (
+            self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
+            if recurse
+            else [(prefix, self)]
+        )
         for owner_name, owner in owners:
             for name, member in get_members_fn(owner):
                 if member is None or id(member) in seen:
@@ -376,7 +394,7 @@ class Module(StateDict):
                 child_prefix = f"{prefix}.{name}" if prefix else name
                 yield from module.named_modules(memo, child_prefix, remove_duplicate)
 
-    # ---- changing every tensor or module ------------------------------------------------------------------------
+    # ---- changing every tensor or module -------------------------------------------------------------------
 
     def apply(self: Self, fn: Callable[[Module], None]) -> Self:
         """Call `fn` on every submodule (children first) and on the module itself."""
@@ -497,12 +515,13 @@ class Module(StateDict):
                     param.grad.requires_grad_(False)
                 param.grad.zero_()
 
-    # ---- hooks --------------------------------------------------------------------------------------------------
+    # ---- hooks ---------------------------------------------------------------------------------------------
 
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
-        """Call `hook(module, args)` (or `(module, args, kwargs)`) before `forward`; it may return new arguments."""
+        """Call `hook(module, args)` (or `(module, args, kwargs)`) before `forward`; it may return new
+        arguments."""
         marks = [self._forward_pre_hooks_with_kwargs] if with_kwargs else []
         return _hooks.add_hook(self._forward_pre_hooks, hook, *marks, prepend=prepend)
 
@@ -514,17 +533,23 @@ class Module(StateDict):
         with_kwargs: bool = False,
         always_call: bool = False,
     ) -> RemovableHandle:
-        """Call `hook(module, args, output)` (or `(module, args, kwargs, output)`); it may return a new output."""
+        """Call `hook(module, args, output)` (or `(module, args, kwargs, output)`); it may return a new
+        output."""
         marks = [self._forward_hooks_with_kwargs] if with_kwargs else []
         if always_call:
             marks.append(self._forward_hooks_always_called)
         return _hooks.add_hook(self._forward_hooks, hook, *marks, prepend=prepend)
 
-    def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
-        """Call `hook(module, grad_output)` before the module's backward; it may return a new `grad_output`."""
+    def register_full_backward_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(module, grad_output)` before the module's backward; it may return a new
+        `grad_output`."""
         return _hooks.add_hook(self._backward_pre_hooks, hook, prepend=prepend)
 
-    def _add_backward_hook(self, hook: Callable[..., Any], full: bool, prepend: bool = False) -> RemovableHandle:
+    def _add_backward_hook(
+        self, hook: Callable[..., Any], full: bool, prepend: bool = False
+    ) -> RemovableHandle:
         if self._is_full_backward_hook is (not full):
             raise RuntimeError(
                 "Cannot use both regular backward hooks and full backward hooks on a single Module. "
@@ -534,14 +559,16 @@ class Module(StateDict):
         return _hooks.add_hook(self._backward_hooks, hook, prepend=prepend)
 
     def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
-        """Call `hook(module, grad_input, grad_output)` after the module's backward; it may return `grad_input`."""
+        """Call `hook(module, grad_input, grad_output)` after the module's backward; it may return
+        `grad_input`."""
         return self._add_backward_hook(hook, full=True, prepend=prepend)
 
     def register_backward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call `hook(module, grad_input, grad_output)` at the module's last operation (prefer the full hook)."""
+        """Call `hook(module, grad_input, grad_output)` at the module's last operation (prefer the full
+        hook)."""
         return self._add_backward_hook(hook, full=False)
 
-    # ---- printing -----------------------------------------------------------------------------------------------
+    # ---- printing ------------------------------------------------------------------------------------------
 
     def _get_name(self) -> str:
         return type(self).__name__
@@ -578,7 +605,10 @@ def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any, bool, Any]:
         elif arg is not None:
             device = arg
     if kwargs:
-        raise TypeError(f"to() received an invalid combination of arguments - got an unknown keyword {next(iter(kwargs))!r}")
+        raise TypeError(
+            "to() received an invalid combination of arguments - got an unknown keyword "
+            f"{next(iter(kwargs))!r}"
+        )
     if other is not None:
         device, dtype = other.device, other.dtype
     if flags:

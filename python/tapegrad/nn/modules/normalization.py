@@ -40,7 +40,9 @@ class LayerNorm(Module):
         self.eps = eps
         self.elementwise_affine = elementwise_affine
         for name, present in (("weight", elementwise_affine), ("bias", elementwise_affine and bias)):
-            param = Parameter(_C.empty(self.normalized_shape, device=device, dtype=dtype)) if present else None
+            param = (
+                Parameter(_C.empty(self.normalized_shape, device=device, dtype=dtype)) if present else None
+            )
             self.register_parameter(name, param)
         self.reset_parameters()
 
@@ -117,9 +119,7 @@ class GroupNorm(Module):
     ) -> None:
         super().__init__()
         if num_channels % num_groups != 0:
-            raise ValueError(
-                f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})"
-            )
+            raise ValueError(f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})")
         self.num_groups = num_groups
         self.num_channels = num_channels
         self.eps = eps

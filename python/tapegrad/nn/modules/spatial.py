@@ -35,7 +35,8 @@ __all__ = [
 
 
 class _Pad(Module):
-    """Pads the last `_dims` dimensions: `padding` is one number or two per dimension, last dimension first."""
+    """Pads the last `_dims` dimensions: `padding` is one number or two per dimension, last dimension
+    first."""
 
     __constants__ = ["padding"]
     _dims: int

@@ -27,7 +27,8 @@ def _reverse_repeat_tuple(values: Iterable[Any], n: int) -> tuple[Any, ...]:
 
 
 def name_constructor(cls: type) -> None:
-    """Give a class that inherits its constructor one of its own name, so that errors name the class in use."""
+    """Give a class that inherits its constructor one of its own name, so that errors name the class in
+    use."""
     inherited: Any = cls.__init__  # type: ignore[misc]
     if "__init__" in vars(cls) or not isinstance(inherited, FunctionType):
         return

@@ -34,7 +34,8 @@ def get_total_norm(
     total = _C.stack(norms).norm(norm_type)
     if error_if_nonfinite and not math.isfinite(total.item()):
         raise RuntimeError(
-            f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be "
+            f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so "
+            "it cannot be "
             "clipped. To disable this error and scale the gradients by the non-finite norm anyway, "
             "set `error_if_nonfinite=False`"
         )
@@ -60,7 +61,8 @@ def clip_grad_norm_(
     error_if_nonfinite: bool = False,
     foreach: bool | None = None,
 ) -> Tensor:
-    """Scale the gradients in place so that their common norm is at most `max_norm`; return the norm before."""
+    """Scale the gradients in place so that their common norm is at most `max_norm`; return the norm
+    before."""
     if not isinstance(parameters, Tensor):
         is_generator = hasattr(parameters, "send")
         parameters = list(parameters)

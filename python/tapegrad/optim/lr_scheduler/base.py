@@ -11,7 +11,8 @@ from ..optimizer import Optimizer
 
 EPOCH_DEPRECATION_WARNING = (
     "The epoch parameter in `scheduler.step()` was not necessary and is being deprecated where possible. "
-    "Please use `scheduler.step()` to step the scheduler. During the deprecation, if epoch is different from None, "
+    "Please use `scheduler.step()` to step the scheduler. During the deprecation, if epoch is "
+    "different from None, "
     "the closed form is used instead of the new chainable form, where available."
 )
 
@@ -35,13 +36,16 @@ def per_group(optimizer: Optimizer, value: Any, name: str) -> list[Any]:
     if not isinstance(value, list | tuple):
         return [value] * count
     if len(value) != count:
-        raise ValueError(f"{name} must have the same length as optimizer.param_groups. {name} has {len(value)} "
-                         f"values, param_groups has {count}.")
+        raise ValueError(
+            f"{name} must have the same length as optimizer.param_groups. {name} has {len(value)} "
+            f"values, param_groups has {count}."
+        )
     return list(value)
 
 
 class LRScheduler:
-    """Base class: subclasses define `get_lr`, which returns the learning rate of each group for `last_epoch`."""
+    """Base class: subclasses define `get_lr`, which returns the learning rate of each group for
+    `last_epoch`."""
 
     _get_lr_called_within_step: bool = False
     _is_initial: bool = False
@@ -108,7 +112,8 @@ class LRScheduler:
     def _warn_outside_step(self) -> None:
         if not self._get_lr_called_within_step:
             warnings.warn(
-                "To get the last learning rate computed by the scheduler, please use `get_last_lr()`.", stacklevel=3
+                "To get the last learning rate computed by the scheduler, please use `get_last_lr()`.",
+                stacklevel=3,
             )
 
     def _current(self) -> list[Any]:
@@ -142,14 +147,17 @@ class LRScheduler:
     def _warn_if_too_early(self) -> None:
         if not getattr(self.optimizer.step, "_wrapped_by_lr_sched", False):
             warnings.warn(
-                "Seems like `optimizer.step()` has been overridden after learning rate scheduler initialization. "
+                "Seems like `optimizer.step()` has been overridden after learning rate scheduler "
+                "initialization. "
                 "Please, make sure to call `optimizer.step()` before `lr_scheduler.step()`.",
                 stacklevel=3,
             )
         elif not getattr(self.optimizer, "_opt_called", False):
             warnings.warn(
-                "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch 1.1.0 and later, you "
-                "should call them in the opposite order: `optimizer.step()` before `lr_scheduler.step()`. Failure to "
+                "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch 1.1.0 "
+                "and later, you "
+                "should call them in the opposite order: `optimizer.step()` before "
+                "`lr_scheduler.step()`. Failure to "
                 "do this will result in PyTorch skipping the first value of the learning rate schedule.",
                 stacklevel=3,
             )

@@ -46,7 +46,9 @@ class CyclicLR(LRScheduler):
         self.mode = mode
         self.gamma = gamma
         self._custom_scale = scale_fn
-        self.scale_mode = scale_mode if scale_fn is not None else "iterations" if mode == "exp_range" else "cycle"
+        self.scale_mode = (
+            scale_mode if scale_fn is not None else "iterations" if mode == "exp_range" else "cycle"
+        )
         self.cycle_momentum = cycle_momentum
         if cycle_momentum:
             self._set_momentum_bounds(base_momentum, max_momentum, last_epoch)
@@ -78,7 +80,11 @@ class CyclicLR(LRScheduler):
         self._warn_outside_step()
         cycle = math.floor(1 + self.last_epoch / self.total_size)
         position = 1.0 + self.last_epoch / self.total_size - cycle
-        height = position / self.step_ratio if position <= self.step_ratio else (position - 1) / (self.step_ratio - 1)
+        height = (
+            position / self.step_ratio
+            if position <= self.step_ratio
+            else (position - 1) / (self.step_ratio - 1)
+        )
         scale = self.scale_fn(cycle if self.scale_mode == "cycle" else self.last_epoch)
         rates = [
             low + (high - low) * height * scale for low, high in zip(self.base_lrs, self.max_lrs, strict=True)
@@ -104,7 +110,8 @@ def _set_momentum(group: dict[str, Any], value: float, use_beta1: bool) -> None:
 
 
 class OneCycleLR(LRScheduler):
-    """One cycle: up from max_lr / div_factor to `max_lr`, then down far below the start; step it after every batch."""
+    """One cycle: up from max_lr / div_factor to `max_lr`, then down far below the start; step it after
+    every batch."""
 
     def __init__(
         self,
@@ -130,7 +137,9 @@ class OneCycleLR(LRScheduler):
         if pct_start < 0 or pct_start > 1 or not isinstance(pct_start, float):
             raise ValueError(f"Expected float between 0 and 1 pct_start, but got {pct_start}")
         if anneal_strategy not in ("cos", "linear"):
-            raise ValueError(f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}")
+            raise ValueError(
+                f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}"
+            )
         self._anneal_func_type = anneal_strategy
         self._schedule_phases = _phases(self.total_steps, pct_start, three_phase)
         max_lrs = per_group(optimizer, max_lr, "max_lr")
@@ -169,7 +178,7 @@ class OneCycleLR(LRScheduler):
                 f"Tried to step {step} times. The specified number of total steps is {self.total_steps}"
             )
         start_step = 0.0
-        for phase in self._schedule_phases:  # noqa: B007
+        for phase in self._schedule_phases:
             end_step = phase["end_step"]
             if step <= end_step:
                 break

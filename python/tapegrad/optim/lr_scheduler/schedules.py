@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import types
-
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
@@ -66,7 +65,9 @@ class MultiplicativeLR(_FunctionOfEpoch):
 class StepLR(LRScheduler):
     """Rate multiplied by `gamma` every `step_size` epochs."""
 
-    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1) -> None:
+    def __init__(
+        self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1
+    ) -> None:
         self.step_size = step_size
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
@@ -128,7 +129,8 @@ class ConstantLR(LRScheduler):
 
 
 class LinearLR(LRScheduler):
-    """Initial rate times a factor that goes linearly from `start_factor` to `end_factor` in `total_iters` epochs."""
+    """Initial rate times a factor that goes linearly from `start_factor` to `end_factor` in `total_iters`
+    epochs."""
 
     def __init__(
         self,
@@ -206,7 +208,8 @@ class PolynomialLR(LRScheduler):
 
 
 class CosineAnnealingLR(LRScheduler):
-    """Rate on half a cosine wave from the initial rate to `eta_min` in `T_max` epochs (Loshchilov & Hutter, 2016)."""
+    """Rate on half a cosine wave from the initial rate to `eta_min` in `T_max` epochs (Loshchilov &
+    Hutter, 2016)."""
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1) -> None:
         self.T_max = T_max
@@ -220,7 +223,9 @@ class CosineAnnealingLR(LRScheduler):
         epoch, period, lowest = self.last_epoch, self.T_max, self.eta_min
         if self._step_count == 1 and epoch > 0:
             return self._get_closed_form_lr()
-        if (epoch - 1 - period) % (2 * period) == 0:  # leaving the minimum: the recursion would divide by zero
+        if (epoch - 1 - period) % (
+            2 * period
+        ) == 0:  # leaving the minimum: the recursion would divide by zero
             return [
                 lr + (base - lowest) * (1 - math.cos(math.pi / period)) / 2
                 for base, lr in zip(self.base_lrs, self._current(), strict=True)

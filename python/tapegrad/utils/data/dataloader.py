@@ -19,15 +19,15 @@ _FIXED_ATTRIBUTES = ("batch_size", "batch_sampler", "sampler", "drop_last", "dat
 
 def get_worker_info() -> None:
     """Return None: batches are always made in the calling process."""
-    return None
+    return
 
 
 class DataLoader(Generic[T_co]):
     """Combines a dataset and a sampler, and gives batches.
 
     Batches are made in the calling process: `num_workers`, `timeout`, `worker_init_fn`, `prefetch_factor`,
-    `persistent_workers` and `pin_memory` are accepted and change nothing. After `manual_seed` the shuffled order is
-    PyTorch's.
+    `persistent_workers` and `pin_memory` are accepted and change nothing. After `manual_seed` the shuffled
+    order is PyTorch's.
     """
 
     dataset: Any
@@ -70,7 +70,8 @@ class DataLoader(Generic[T_co]):
         if batch_sampler is not None:
             if batch_size != 1 or shuffle or sampler is not None or drop_last:
                 raise ValueError(
-                    "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last"
+                    "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, "
+                    "and drop_last"
                 )
             batch_size = None
             drop_last = False
@@ -131,7 +132,9 @@ class _LoaderIterator:
 
     def __init__(self, loader: DataLoader[Any]) -> None:
         self._loader = loader
-        draw_seed(loader.generator)  # PyTorch draws a seed for its workers here; the random stream must stay equal
+        draw_seed(
+            loader.generator
+        )  # PyTorch draws a seed for its workers here; the random stream must stay equal
         self._batches = _iterable_batches(loader) if loader._iterable else _map_batches(loader)
 
     def __iter__(self) -> _LoaderIterator:
@@ -162,7 +165,8 @@ def _map_batches(loader: DataLoader[Any]) -> Iterator[Any]:
 
 
 def _is_tensors(dataset: Any) -> bool:
-    """True for a TensorDataset or a Subset of one (not for subclasses, which may read samples differently)."""
+    """True for a TensorDataset or a Subset of one (not for subclasses, which may read samples
+    differently)."""
     while type(dataset) is Subset:
         dataset = dataset.dataset
     return type(dataset) is TensorDataset

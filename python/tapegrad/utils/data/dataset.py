@@ -122,7 +122,7 @@ class ChainDataset(IterableDataset[Any]):
             yield from dataset
 
     def __len__(self) -> int:
-        return sum(len(dataset) for dataset in self.datasets)  # type: ignore[arg-type]
+        return sum(len(dataset) for dataset in self.datasets)  # type: ignore[arg-type, misc]
 
 
 class Subset(Dataset[T_co]):
@@ -172,4 +172,6 @@ def random_split(
         raise ValueError("Sum of input lengths does not equal the length of the input dataset!")
     order = _C.randperm(total, generator=generator or _C.default_generator).tolist()
     ends = list(itertools.accumulate(int(length) for length in lengths))
-    return [Subset(dataset, order[end - int(length) : end]) for end, length in zip(ends, lengths, strict=True)]
+    return [
+        Subset(dataset, order[end - int(length) : end]) for end, length in zip(ends, lengths, strict=True)
+    ]
