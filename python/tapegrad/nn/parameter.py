@@ -38,7 +38,7 @@ class Parameter(Tensor):
         state = dict(self.__dict__) or None
         return _rebuild_parameter, (type(self), self.data, self.requires_grad), state
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
+    def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
 
 
@@ -81,7 +81,7 @@ class UninitializedTensorMixin:
         self.data = _C.empty(shape, dtype=dtype or own.dtype, device=device or own.device)
         self.__class__ = self.cls_to_become
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
+    def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 
 
