@@ -82,4 +82,5 @@ PYBIND11_MODULE(_C, module) {
   if (publish_operations(module.ptr()) < 0) throw py::error_already_set();
   register_graph(module.ptr());
   register_memory(module.ptr());
+  register_module_base(module.ptr());
 }

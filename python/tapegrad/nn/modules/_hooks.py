@@ -38,6 +38,14 @@ global_module_registration_hooks: HookDict = OrderedDict()
 global_parameter_registration_hooks: HookDict = OrderedDict()
 _global_backward_is_full: bool | None = None
 
+# A module takes the slow way of calling while any of these has an entry.
+global_tables = (
+    global_forward_hooks,
+    global_forward_pre_hooks,
+    global_backward_hooks,
+    global_backward_pre_hooks,
+)
+
 
 def add_hook(
     hooks: HookDict, hook: Hook, *marks: OrderedDict[int, bool], prepend: bool = False

@@ -52,7 +52,7 @@ def _indent(text: str, spaces: int) -> str:
     return text.replace("\n", "\n" + " " * spaces)
 
 
-class Module(StateDict):
+class Module(_C._ModuleBase, StateDict):
     """Base class of all neural network modules.
 
     Assign parameters, buffers and submodules as attributes in `__init__` (after `super().__init__()`) and
@@ -63,6 +63,10 @@ class Module(StateDict):
     training: bool
     call_super_init: bool = False
     _is_full_backward_hook: bool | None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._use_fast_lookup()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if not self.call_super_init:
@@ -106,20 +110,9 @@ class Module(StateDict):
             f'Module [{type(self).__name__}] is missing the required "forward" function'
         )
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        own = self.__dict__
-        if (
-            own["_forward_hooks"]
-            or own["_forward_pre_hooks"]
-            or own["_backward_hooks"]
-            or own["_backward_pre_hooks"]
-            or _hooks.global_forward_hooks
-            or _hooks.global_forward_pre_hooks
-            or _hooks.global_backward_hooks
-            or _hooks.global_backward_pre_hooks
-        ):
-            return _hooks.call_with_hooks(self, args, kwargs)
-        return self.forward(*args, **kwargs)
+    def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What calling the module does when there are hooks; without hooks it calls `forward` directly."""
+        return _hooks.call_with_hooks(self, args, kwargs)
 
     # ---- registration --------------------------------------------------------------------------------------
 
@@ -185,13 +178,6 @@ class Module(StateDict):
         self.add_module(name, module)
 
     # ---- attributes ----------------------------------------------------------------------------------------
-
-    def __getattr__(self, name: str) -> Any:
-        own = self.__dict__
-        for table in ("_parameters", "_buffers", "_modules"):
-            if table in own and name in own[table]:
-                return own[table][name]
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def _forget(self, name: str, *tables: str) -> None:
         own = self.__dict__
@@ -586,6 +572,10 @@ class Module(StateDict):
         lines = extra_lines + child_lines
         body = "\n  " + "\n  ".join(lines) + "\n" if lines else ""
         return f"{self._get_name()}({body})"
+
+
+Module._use_fast_lookup()
+Module._watch_global_hooks(_hooks.global_tables)
 
 
 def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any, bool, Any]:
