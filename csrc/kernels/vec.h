@@ -68,6 +68,15 @@ TAPEGRAD_INLINE void load_partial_raw(R& r, const T* p, int n) {
     if constexpr (sizeof(T) == 1) r = R(_mm512_mask_loadu_epi8(__m512i(r), __mmask64(mask), p));
     return;
   }
+#elif defined(TAPEGRAD_AVX2)
+  if constexpr (sizeof(R) == 32 && sizeof(T) >= 4) {
+    const __m256i mask = arch::first_lanes<sizeof(T)>(n);
+    if constexpr (sizeof(T) == 8)
+      r = R(_mm256_blendv_epi8(__m256i(r), _mm256_maskload_epi64((const long long*)p, mask), mask));
+    else
+      r = R(_mm256_blendv_epi8(__m256i(r), _mm256_maskload_epi32((const int*)p, mask), mask));
+    return;
+  }
 #endif
   T lanes[sizeof(R) / sizeof(T)];
   __builtin_memcpy(lanes, &r, sizeof(R));
@@ -85,6 +94,15 @@ TAPEGRAD_INLINE void store_partial_raw(const R& r, T* p, int n) {
     if constexpr (sizeof(T) == 4) _mm512_mask_storeu_epi32(p, __mmask16(mask), __m512i(r));
     if constexpr (sizeof(T) == 2) _mm512_mask_storeu_epi16(p, __mmask32(mask), __m512i(r));
     if constexpr (sizeof(T) == 1) _mm512_mask_storeu_epi8(p, __mmask64(mask), __m512i(r));
+    return;
+  }
+#elif defined(TAPEGRAD_AVX2)
+  if constexpr (sizeof(R) == 32 && sizeof(T) >= 4) {
+    const __m256i mask = arch::first_lanes<sizeof(T)>(n);
+    if constexpr (sizeof(T) == 8)
+      _mm256_maskstore_epi64((long long*)p, mask, __m256i(r));
+    else
+      _mm256_maskstore_epi32((int*)p, mask, __m256i(r));
     return;
   }
 #endif

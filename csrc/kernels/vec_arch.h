@@ -76,6 +76,12 @@ template <int Mode>
 TAPEGRAD_INLINE RawF64 round_to(RawF64 a) {
   return _mm256_round_pd(a, Mode);
 }
+/// All ones in the first n lanes of Size bytes.
+template <int Size>
+TAPEGRAD_INLINE __m256i first_lanes(int n) {
+  if constexpr (Size == 8) return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3));
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
 TAPEGRAD_INLINE bool any_byte(RawI8 a) { return _mm256_movemask_epi8(__m256i(a)) != 0; }
 TAPEGRAD_INLINE bool all_bytes(RawI8 a) { return _mm256_movemask_epi8(__m256i(a)) == -1; }
 

@@ -234,6 +234,11 @@ TAPEGRAD_INLINE Rounded<T> round_small(Vec<T> x) {
   const Vec<T> shifted = x + Format<T>::rounder;
   return {shifted - Format<T>::rounder, bits(shifted) - Format<T>::rounder_bits};
 }
+/// The inverse: an integer below 2^22 or 2^51 in magnitude as a float.
+template <Floating T>
+TAPEGRAD_INLINE Vec<T> small_to_float(Vec<SignedBits<T>> n) {
+  return bit_cast<T>(n + Format<T>::rounder_bits) - Format<T>::rounder;
+}
 /// x * 2^n with one rounding; 2^n itself may be far outside the range of normal numbers.
 template <Floating T>
 TAPEGRAD_INLINE Vec<T> scale_by_power_of_2(Vec<T> x, Rounded<T> n) {

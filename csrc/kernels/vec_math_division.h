@@ -8,6 +8,13 @@ namespace tapegrad::TAPEGRAD_ISA_NS {
 /// The quotient rounded towards zero; 0 for a zero divisor.
 template <Integral T>
 TAPEGRAD_INLINE Vec<T> trunc_div(Vec<T> a, SameVec<T> b) {
+  if constexpr (sizeof(T) == 8) {
+    // Below 2^51 the quotient of two doubles cannot round up to an integer, and it is several times faster.
+    constexpr T bound = T(1) << 51;
+    if (all((a < bound) & (a > -bound) & (b < bound) & (b > -bound)))
+      return where(b == 0, 0,
+                   round_small(trunc(small_to_float<double>(a) / small_to_float<double>(b))).integer);
+  }
   // The hardware traps on division by zero and on lowest / -1, which wraps to lowest here.
   return map_lanes(a, b, [](T x, T y) -> T {
     if (y == 0) return 0;

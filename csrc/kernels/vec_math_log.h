@@ -23,7 +23,7 @@ TAPEGRAD_INLINE LogReduction<T> reduce_log(Vec<T> x) {
   constexpr Int sqrt_half = sizeof(T) == 4 ? Int(0x3f3504f3) : Int(0x3fe6a09e667f3bcd);
   const Vec<Int> shifted = bits(x) + (one - sqrt_half);
   const auto field = bit_cast<Int>(bit_cast<UnsignedBits<T>>(shifted) >> m);
-  const Vec<T> biased = bit_cast<T>(field + Format<T>::rounder_bits) - Format<T>::rounder;
+  const Vec<T> biased = small_to_float<T>(field);
   const Vec<T> significand = bit_cast<T>((shifted & ((Int(1) << m) - 1)) + sqrt_half);
   return {biased - where(denormal, Vec<T>(Format<T>::bias + m), Format<T>::bias), significand - 1};
 }

@@ -132,10 +132,15 @@ TAPEGRAD_INLINE Vec<T> sin_of_quadrant(SinCos<T> reduced, Vec<SignedBits<T>> qua
   return bit_cast<T>(bits(value) ^ ((quadrant & 2) << int(8 * sizeof(T) - 2)));
 }
 
+/// y, negated where x is negative: the odd continuation of a function of |x|.
+template <Floating T>
+TAPEGRAD_INLINE Vec<T> with_sign_of(Vec<T> x, Vec<T> y) {
+  return bit_cast<T>(bits(y) ^ (bits(x) & Format<T>::sign_bit));
+}
+
 TAPEGRAD_INLINE Vec<double> sin(Vec<double> x) {
   const auto [r, quadrant] = reduce_angle(abs(x));
-  const auto y = sin_of_quadrant(sin_cos_reduced(r), quadrant);
-  return bit_cast<double>(bits(y) ^ (bits(x) & Format<double>::sign_bit));
+  return with_sign_of(x, sin_of_quadrant(sin_cos_reduced(r), quadrant));
 }
 TAPEGRAD_INLINE Vec<double> cos(Vec<double> x) {
   const auto [r, quadrant] = reduce_angle(abs(x));
@@ -145,8 +150,7 @@ TAPEGRAD_INLINE Vec<double> tan(Vec<double> x) {
   const auto [r, quadrant] = reduce_angle(abs(x));
   const auto [s, c] = sin_cos_reduced(r);
   const auto even = (quadrant & 1) == 0;
-  const auto y = where(even, s, -c) / where(even, c, s);
-  return bit_cast<double>(bits(y) ^ (bits(x) & Format<double>::sign_bit));
+  return with_sign_of(x, where(even, s, -c) / where(even, c, s));
 }
 
 [[gnu::noinline]] inline Vec<float> sin_via_double(Vec<float> x) {
@@ -155,23 +159,28 @@ TAPEGRAD_INLINE Vec<double> tan(Vec<double> x) {
 [[gnu::noinline]] inline Vec<float> cos_via_double(Vec<float> x) {
   return via_double([](auto v) { return cos(v); }, x);
 }
-/// See Note [Angles].
-TAPEGRAD_INLINE bool needs_double(Vec<float> a) { return !kHasFma || any(a > 50000); }
+/// Whether the float path serves an angle; see Note [Angles].
+TAPEGRAD_INLINE Mask<4> fits_float_path(Vec<float> a) { return a <= 50000; }
 
 TAPEGRAD_INLINE Vec<float> sin(Vec<float> x) {
+  if constexpr (!kHasFma) return sin_via_double(x);
   const auto a = abs(x);
-  if (needs_double(a)) [[unlikely]]
-    return sin_via_double(x);
   const auto [r, quadrant] = reduce_small_angle(a);
-  const auto y = sin_of_quadrant(sin_cos_reduced(r), quadrant);
-  return bit_cast<float>(bits(y) ^ (bits(x) & Format<float>::sign_bit));
+  const auto y = with_sign_of(x, sin_of_quadrant(sin_cos_reduced(r), quadrant));
+  const auto small = fits_float_path(a);
+  if (all(small)) [[likely]]
+    return y;
+  return where(small, y, sin_via_double(x));
 }
 TAPEGRAD_INLINE Vec<float> cos(Vec<float> x) {
+  if constexpr (!kHasFma) return cos_via_double(x);
   const auto a = abs(x);
-  if (needs_double(a)) [[unlikely]]
-    return cos_via_double(x);
   const auto [r, quadrant] = reduce_small_angle(a);
-  return sin_of_quadrant(sin_cos_reduced(r), quadrant + 1);
+  const auto y = sin_of_quadrant(sin_cos_reduced(r), quadrant + 1);
+  const auto small = fits_float_path(a);
+  if (all(small)) [[likely]]
+    return y;
+  return where(small, y, cos_via_double(x));
 }
 TAPEGRAD_INLINE Vec<float> tan(Vec<float> x) {
   return via_double([](auto v) { return tan(v); }, x);
