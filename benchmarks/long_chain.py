@@ -1,4 +1,4 @@
-"""Builds a chain of ten million recorded additions, runs backward through it and frees it, on a small C stack.
+"""Builds a chain of ten million recorded additions, goes back through it and frees it, on a small C stack.
 
 python benchmarks/long_chain.py [--length 10000000]
 """
