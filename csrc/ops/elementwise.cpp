@@ -1,6 +1,8 @@
 #include "ops/elementwise.h"
 
+#include <algorithm>
 #include <cctype>
+#include <cstring>
 
 #include "ops/copy.h"
 #include "ops/loops.h"
@@ -67,6 +69,42 @@ DType compute_type(const ElementwiseInfo& info, std::span<const Operand> operand
        "'; convert the operands to a type that it accepts.");
 }
 
+// A Python number as an operand of a small tensor is written out this many times, which makes it an ordinary operand.
+constexpr int kSmall = 64;
+
+void repeat_scalar(Scalar scalar, DType dtype, int64_t count, char* bytes) {
+  scalar.store(dtype, bytes);
+  for (int64_t filled = item_size(dtype), total = count * filled; filled < total; filled *= 2)
+    std::memcpy(bytes + filled, bytes, static_cast<size_t>(std::min(filled, total - filled)));
+}
+
+// The common case: one type, one shape, contiguous. Returns false, having done nothing, in all others.
+bool run_simple(BlockKernel kernel, const ElementwiseInfo& info, const void* op, std::span<const Operand> operands,
+                DType compute, DType result, const Tensor* out, Tensor& y) {
+  if (!operands[0].is_tensor() || info.mask_first) return false;
+  const Tensor& a = operands[0].tensor();
+  if (out && !(out->dtype() == result && out->is_contiguous() && out->shape() == a.shape())) return false;
+  char* data[kMaxOperands];
+  alignas(8) char repeated[2][kSmall * 8];
+  int repeated_count = 0;
+  for (size_t i = 0; i < operands.size(); ++i) {
+    if (operands[i].is_tensor()) {
+      const Tensor& t = operands[i].tensor();
+      if (!(t.dtype() == compute && t.is_contiguous() && (i == 0 || t.shape() == a.shape()))) return false;
+      data[i + 1] = t.raw();
+      if (out && t.raw() != out->raw()) check_no_partial_overlap(*out, t);
+    } else {
+      if (a.numel() > kSmall || repeated_count == 2) return false;
+      repeat_scalar(operands[i].scalar(), compute, a.numel(), data[i + 1] = repeated[repeated_count++]);
+    }
+  }
+  y = out ? *out : empty(a.shape(), result);
+  data[0] = y.raw();
+  const int in = item_size(compute), sizes[kMaxOperands] = {item_size(result), in, in, in, in, in};
+  launch_contiguous(kernel, op, data, sizes, static_cast<int>(operands.size()) + 1, y.numel());
+  return true;
+}
+
 }  // namespace
 
 Tensor run_elementwise(const ElementwiseInfo& info, const void* op, std::span<const Operand> operands, const Tensor* out) {
@@ -76,33 +114,7 @@ Tensor run_elementwise(const ElementwiseInfo& info, const void* op, std::span<co
   if (!kernel) [[unlikely]] fail_unsupported(info, compute);
   const DType result = info.returns_bool ? DType::bool_ : compute;
 
-  // The common case: one type, one shape, contiguous, a new result.
-  const Operand& first = operands[0];
-  if (!out && first.is_tensor() && first.tensor().is_contiguous() && !info.mask_first && first.tensor().dtype() == compute) {
-    const Tensor& a = first.tensor();
-    char* data[kMaxOperands];
-    bool simple = true;
-    alignas(8) char scalar_bytes[kMaxOperands][8];
-    for (size_t i = 0; i < operands.size() && simple; ++i) {
-      if (operands[i].is_tensor()) {
-        const Tensor& t = operands[i].tensor();
-        simple = t.dtype() == compute && t.is_contiguous() && (i == 0 || t.shape() == a.shape());
-        data[i + 1] = t.raw();
-      } else {
-        simple = a.numel() == 1;
-        if (simple) operands[i].scalar().store(compute, scalar_bytes[i]);
-        data[i + 1] = scalar_bytes[i];
-      }
-    }
-    if (simple) [[likely]] {
-      Tensor y = empty(a.shape(), result);
-      data[0] = y.raw();
-      const int sizes[kMaxOperands] = {item_size(result), item_size(compute), item_size(compute), item_size(compute),
-                                       item_size(compute), item_size(compute)};
-      launch_contiguous(kernel, op, data, sizes, static_cast<int>(operands.size()) + 1, y.numel());
-      return y;
-    }
-  }
+  if (Tensor y; run_simple(kernel, info, op, operands, compute, result, out, y)) [[likely]] return y;
 
   Dims shape;
   const Tensor* layout = nullptr;  // an operand of the full shape whose order of dimensions the result takes
@@ -121,7 +133,7 @@ Tensor run_elementwise(const ElementwiseInfo& info, const void* op, std::span<co
     TG_CHECK(can_cast(result, out->dtype()), "result type ", scalar_type_name(result),
              " can't be cast to the desired output type ", scalar_type_name(out->dtype()));
     if (!(out->shape() == shape)) {
-      bool is_operand = first.is_tensor() && first.tensor().is_same(*out);
+      bool is_operand = operands[0].is_tensor() && operands[0].tensor().is_same(*out);
       TG_CHECK(!is_operand, "output with shape ", to_string(out->shape()), " doesn't match the broadcast shape ", to_string(shape));
       resize_output(*out, shape);
     }
