@@ -83,4 +83,5 @@ PYBIND11_MODULE(_C, module) {
   register_graph(module.ptr());
   register_memory(module.ptr());
   register_module_base(module.ptr());
+  register_optim(module.ptr());
 }

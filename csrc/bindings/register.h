@@ -7,5 +7,6 @@ namespace tapegrad::python {
 void register_graph(PyObject* module);
 void register_memory(PyObject* module);
 void register_module_base(PyObject* module);
+void register_optim(PyObject* module);
 
 }  // namespace tapegrad::python

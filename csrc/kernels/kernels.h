@@ -5,6 +5,7 @@
 #include "kernels/gemm.h"
 #include "kernels/random.h"
 #include "kernels/index_kernels.h"
+#include "kernels/optim_kernels.h"
 
 namespace tapegrad {
 
@@ -25,6 +26,7 @@ struct KernelTable {
   RandomKernels random;
   CopyKernels copy;
   IndexKernels index;
+  OptimKernels optim;
 };
 
 /// The table in use.

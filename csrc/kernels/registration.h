@@ -13,5 +13,6 @@ void register_gemm(GemmKernels<float>& f32, GemmKernels<double>& f64);
 void register_random(RandomKernels& table);
 void register_copies(CopyKernels& table);
 void register_index(IndexKernels& table);
+void register_optim(OptimKernels& table);
 
 }  // namespace tapegrad::TAPEGRAD_ISA_NS

@@ -21,6 +21,7 @@ const KernelTable& table() {
   register_random(table.random);
   register_copies(table.copy);
   register_index(table.index);
+  register_optim(table.optim);
   table.name = name;
   return table;
 }

@@ -82,12 +82,9 @@ class Adam(Optimizer):
                 continue
             amsgrad = group["amsgrad"]
             states = [self.state[param] for param in params]
-            steps = []
             for param, state in zip(params, states, strict=True):
                 if not state:
                     state.update(self._start(param, amsgrad))
-                state["step"] += 1
-                steps.append(int(state["step"]))
             beta1, beta2 = group["betas"]
             _C._adam_step(
                 params,
@@ -95,7 +92,7 @@ class Adam(Optimizer):
                 [state["exp_avg"] for state in states],
                 [state["exp_avg_sq"] for state in states],
                 [state["max_exp_avg_sq"] for state in states] if amsgrad else [],
-                steps,
+                [state["step"] for state in states],
                 float(group["lr"]),
                 float(beta1),
                 float(beta2),
