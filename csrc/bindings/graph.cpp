@@ -111,7 +111,7 @@ void register_graph(PyObject* target) {
     return py::tuple(results);
   });
   module.def("is_grad_enabled", [] { return autograd::modes.grad; }, "Whether operations are being recorded.");
-  module.def("_set_grad_enabled", [](bool enabled) { autograd::modes.grad = enabled; });
+  module.def("_set_grad_mode", [](bool enabled) { autograd::modes.grad = enabled; });
   module.def("is_inference_mode_enabled", [] { return autograd::modes.inference; });
   module.def("_set_inference_mode", [](bool enabled) { autograd::modes.inference = enabled; });
 }
