@@ -5,6 +5,7 @@
 
 #include <structmember.h>
 
+#include "bindings/device.h"
 #include "ops/copy.h"
 
 namespace tapegrad::python {
@@ -373,10 +374,8 @@ PyObject* finish_result(const Overload& overload, int arity, PyObject* const* sl
         if (computed->grad_fn) autograd::rebase_history(target, Ref<autograd::Node>(autograd::grad_fn(computed)));
         owned = Object::borrow(slots[0]);
       }
-    } else if (name == "device" && value != Py_None) {
-      Object text = checked(PyObject_Str(value));
-      const std::string_view device = Argument<std::string_view>::get(text.get());
-      TG_CHECK(device == "cpu" || device == "cpu:0", "tapegrad runs on the CPU only; device '", device, "' is not available");
+    } else if (name == "device") {
+      check_device(value);
     }
   }
   return owned.release();

@@ -204,5 +204,9 @@ void define_create_ops();
 void define_autograd_ops();
 void define_view_ops();
 void define_index_ops();
+void define_data_ops();
+void define_numpy_ops();
+void define_random_ops();
+void define_tensor_methods();
 
 }  // namespace tapegrad::python

@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings/arg_parser.h"
+#include "bindings/device.h"
 #include "bindings/register.h"
 #include "core/memory.h"
 #include "core/parallel.h"
@@ -79,9 +80,15 @@ PYBIND11_MODULE(_C, module) {
   define_autograd_ops();
   define_view_ops();
   define_index_ops();
+  define_data_ops();
+  define_numpy_ops();
+  define_random_ops();
+  define_tensor_methods();
   if (publish_operations(module.ptr()) < 0) throw py::error_already_set();
   register_graph(module.ptr());
   register_memory(module.ptr());
   register_module_base(module.ptr());
   register_optim(module.ptr());
+  register_generator(module.ptr());
+  if (register_grad_modes(module.ptr()) < 0 || add_device(module.ptr()) < 0) throw py::error_already_set();
 }

@@ -181,13 +181,9 @@ Tensor share_array(PyObject* array, bool writable) {
     TG_CHECK_VALUE(view.strides[i] % view.itemsize == 0,
                    "given numpy array strides not a multiple of the element byte size. Copy the numpy array to reallocate the memory.");
     strides[i] = view.strides[i] / view.itemsize;
-    extent = shape[i] == 0 ? 0 : extent + (shape[i] - 1) * strides[i];
-    if (extent == 0) break;
+    extent += (shape[i] - 1) * strides[i];
   }
-  for (int i = 0; extent == 0 && i < view.ndim; ++i) {
-    shape[i] = view.shape[i];
-    strides[i] = view.strides[i] / view.itemsize;
-  }
+  if (count_elements(shape) == 0) extent = 0;
   char* data = static_cast<char*>(view.buf);
   const auto bytes = static_cast<size_t>(extent * view.itemsize);
   return tensor_on(std::move(buffer), *dtype, shape, strides, data, bytes);

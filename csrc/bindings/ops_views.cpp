@@ -147,63 +147,6 @@ void define_arrangements() {
 }
 
 /// memory_format= asks for row-major elements; preserve_format keeps the order of dimensions.
-bool wants_contiguous(PyObject* memory_format) {
-  if (memory_format == Py_None) return false;
-  const Object text = checked(PyObject_Str(memory_format));
-  return Argument<std::string_view>::get(text.get()).find("preserve") == std::string_view::npos;
-}
-
-void check_device(PyObject* device) {
-  if (device == Py_None) return;
-  const Object text = checked(PyObject_Str(device));
-  const std::string_view name = Argument<std::string_view>::get(text.get());
-  TG_CHECK(name == "cpu" || name == "cpu:0", "tapegrad runs on the CPU only; device '", name,
-           "' is not available");
-}
-
-void define_copies() {
-  def_op("clone(Tensor input, *, any memory_format=None)", [](const Tensor& x, PyObject* format) {
-    return wants_contiguous(format) ? clone_contiguous(x) : clone(x);
-  });
-  def_op(
-      "contiguous(Tensor input, *, any memory_format=None)", [](const Tensor& x) { return contiguous(x); },
-      As::method);
-  def_op(
-      "copy_(Tensor input, Tensor src, bool non_blocking=False)",
-      [](const Tensor& x, const Tensor& source) -> Tensor { return copy_(x, source); }, As::method);
-  def_op(
-      "to(Tensor input, dtype dtype, bool non_blocking=False, bool copy=False, *, any memory_format=None)",
-      [](const Tensor& x, DType dtype, bool, bool copy) { return to(x, dtype, copy); }, As::method);
-  def_op(
-      "to(Tensor input, Tensor other, bool non_blocking=False, bool copy=False, *, any memory_format=None)",
-      [](const Tensor& x, const Tensor& other, bool, bool copy) { return to(x, other.dtype(), copy); },
-      As::method);
-  def_op(
-      "to(Tensor input, any device=None, dtype? dtype=None, bool non_blocking=False, bool copy=False, *, "
-      "any memory_format=None)",
-      [](const Tensor& x, PyObject* device, std::optional<DType> dtype, bool, bool copy) {
-        check_device(device);
-        return to(x, dtype.value_or(x.dtype()), copy);
-      },
-      As::method);
-  def_op(
-      "type_as(Tensor input, Tensor other)",
-      [](const Tensor& x, const Tensor& other) { return to(x, other.dtype()); }, As::method);
-  def_op("cpu(Tensor input, *, any memory_format=None)", [](const Tensor& x) { return x; }, As::method);
-#define TG_CONVERSION(name, type)                                                                            \
-  def_op(                                                                                                    \
-      #name "(Tensor input, *, any memory_format=None)", [](const Tensor& x) { return to(x, DType::type); }, \
-      As::method);
-  TG_CONVERSION(float, float32)
-  TG_CONVERSION(double, float64)
-  TG_CONVERSION(long, int64)
-  TG_CONVERSION(int, int32)
-  TG_CONVERSION(short, int16)
-  TG_CONVERSION(char, int8)
-  TG_CONVERSION(byte, uint8)
-  TG_CONVERSION(bool, bool_)
-#undef TG_CONVERSION
-}
 
 }  // namespace
 
@@ -212,7 +155,6 @@ void define_view_ops() {
   define_parts();
   define_joins();
   define_arrangements();
-  define_copies();
 }
 
 }  // namespace tapegrad::python

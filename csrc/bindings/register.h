@@ -8,5 +8,7 @@ void register_graph(PyObject* module);
 void register_memory(PyObject* module);
 void register_module_base(PyObject* module);
 void register_optim(PyObject* module);
+void register_generator(PyObject* module);
+int register_grad_modes(PyObject* module);
 
 }  // namespace tapegrad::python

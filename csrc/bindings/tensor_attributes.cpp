@@ -2,6 +2,7 @@
 #include "autograd/gradient_ops.h"
 #include "autograd/variable.h"
 #include "bindings/arg_parser.h"
+#include "bindings/device.h"
 #include "bindings/graph.h"
 
 namespace tapegrad::python {
@@ -51,6 +52,7 @@ PyObject* grad_fn(PyObject* self, void*) {
 }
 PyObject* constant_false(PyObject*, void*) { Py_RETURN_FALSE; }
 PyObject* is_cpu(PyObject*, void*) { Py_RETURN_TRUE; }
+PyObject* device(PyObject*, void*) { return Py_NewRef(cpu_device()); }
 PyObject* array_priority(PyObject*, void*) { return PyLong_FromLong(1000); }
 
 PyObject* get_requires_grad(PyObject* self, void*) {
@@ -115,6 +117,7 @@ PyGetSetDef tensor_attributes[] = {
     {"data", get_data, set_data, "The values without history, sharing memory.", nullptr},
     {"_version", version, nullptr, "How often the memory was written to in place.", nullptr},
     {"_base", base, nullptr, "The tensor that this is a view of, or None.", nullptr},
+    {"device", device, nullptr, "Where the memory is: the CPU.", nullptr},
     {"is_cpu", is_cpu, nullptr, "True: tensors live in main memory.", nullptr},
     {"is_cuda", constant_false, nullptr, "False: there is no GPU support.", nullptr},
     {"is_mps", constant_false, nullptr, "False: there is no GPU support.", nullptr},

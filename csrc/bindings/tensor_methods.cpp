@@ -4,6 +4,7 @@
 #include "bindings/arg_parser.h"
 #include "bindings/device.h"
 #include "bindings/tensor_data.h"
+#include "ops/closeness.h"
 #include "ops/copy.h"
 #include "ops/copy_ops.h"
 #include "ops/views.h"
@@ -23,11 +24,11 @@ PyObject* item(PyObject* self, PyObject*) {
 }
 
 /// size() and stride(): all of them, or one of them.
-template <auto all>
+template <bool sizes>
 PyObject* one_or_all(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
   return guarded([&]() -> PyObject* {
     const Tensor& tensor = get_tensor(self);
-    const Dims& values = all(tensor);
+    const Dims& values = sizes ? tensor.shape() : tensor.strides();
     const Py_ssize_t given = count + (keywords ? PyTuple_GET_SIZE(keywords) : 0);
     TG_CHECK_TYPE(given <= 1 && (given == count || PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(keywords, 0), "dim") == 0),
                   "expected at most one argument, 'dim'");
@@ -36,14 +37,12 @@ PyObject* one_or_all(PyObject* self, PyObject* const* args, Py_ssize_t count, Py
       const int64_t dim = get_integer(args[0]);
       return to_python(values[wrap_dim(dim, tensor.dim())]);
     }
-    if constexpr (all == &Tensor::shape) return make_size(values);
+    if (sizes) return make_size(values);
     Object tuple = checked(PyTuple_New(values.size()));
     for (int i = 0; i < values.size(); ++i) PyTuple_SET_ITEM(tuple.get(), i, PyLong_FromLongLong(values[i]));
     return tuple.release();
   });
 }
-constexpr auto shape_of = [](const Tensor& t) -> const Dims& { return t.shape(); };
-constexpr auto strides_of = [](const Tensor& t) -> const Dims& { return t.strides(); };
 
 template <class T>
 PyObject* number(T value) {
@@ -210,14 +209,28 @@ bool same_values(const Tensor& a, const Tensor& b) {
   });
 }
 
-/// A tensor on the same storage with any geometry, for unpickling and deepcopy.
-Tensor rebuild(const Tensor& storage, int64_t offset, IntSpan shape, IntSpan strides) {
-  return make_view(storage, shape, strides, offset);
+/// A tensor of any type and geometry on the memory of `bytes`, for unpickling and deepcopy.
+Tensor rebuild(const Tensor& bytes, DType dtype, int64_t offset, IntSpan shape, IntSpan strides) {
+  check_shape(shape, dtype);
+  TG_CHECK(bytes.dtype() == DType::uint8 && bytes.is_contiguous(), "expected the bytes of a storage");
+  TG_CHECK(shape.size() == strides.size(), "expected one stride for each of the ", shape.size(), " dimensions, got ", strides.size());
+  int64_t last = offset;
+  for (size_t i = 0; i < shape.size(); ++i) last += shape[i] == 0 ? 0 : (shape[i] - 1) * strides[i];
+  const bool fits = offset >= 0 && std::all_of(strides.begin(), strides.end(), [](int64_t stride) { return stride >= 0; }) &&
+                    (count_elements(shape) == 0 || last < bytes.numel() / item_size(dtype));
+  TG_CHECK(fits, "a tensor of shape ", to_string(shape), " with strides ", to_string(strides), " does not fit its storage of ",
+           bytes.numel(), " bytes");
+  Tensor tensor = make_view(bytes, Dims{0}, Dims{1}, 0);
+  tensor->dtype = dtype;
+  set_geometry(tensor, shape, strides, bytes.raw() + offset * item_size(dtype));
+  return tensor;
 }
-/// All elements of the storage as a 1-dimensional tensor.
-Tensor storage_elements(const Tensor& self) {
-  const auto count = static_cast<int64_t>(self->storage->bytes()) / self.item_size();
-  return make_view(self, Dims{count}, Dims{1}, 0);
+/// All bytes of the storage as a 1-dimensional tensor.
+Tensor storage_bytes(const Tensor& self) {
+  Tensor bytes = make_view(self, Dims{0}, Dims{1}, 0);
+  bytes->dtype = DType::uint8;
+  set_geometry(bytes, Dims{static_cast<int64_t>(self->storage->bytes())}, Dims{1}, self->storage->data());
+  return bytes;
 }
 
 }  // namespace
@@ -225,8 +238,8 @@ Tensor storage_elements(const Tensor& self) {
 PyMethodDef tensor_methods[] = {
     {"item", item, METH_NOARGS, "The value of a tensor of one element as a Python number."},
     {"tolist", to_list, METH_NOARGS, "The values as nested lists; a number for a 0-dimensional tensor."},
-    fast("size", one_or_all<shape_of>, "The shape, or the size of one dimension."),
-    fast("stride", one_or_all<strides_of>, "The strides in elements, or that of one dimension."),
+    fast("size", one_or_all<true>, "The shape, or the size of one dimension."),
+    fast("stride", one_or_all<false>, "The strides in elements, or that of one dimension."),
     fast("to", convert, "The tensor with another type; the tensor itself when it has that type already."),
     no_arguments<rank_of>("dim", "The number of dimensions."),
     no_arguments<rank_of>("ndimension", "The number of dimensions."),
@@ -263,17 +276,17 @@ void define_tensor_methods() {
   def_op("cpu(Tensor self, any memory_format=None)", [](const Tensor& self) { return self; }, As::method);
   def_op("type_as(Tensor self, Tensor other)", [](const Tensor& self, const Tensor& other) { return to(self, other.dtype()); }, As::method);
   def_op("equal(Tensor input, Tensor other)", same_values, "Whether two tensors have the same shape and values.");
+  def_op("isclose(Tensor input, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False)", isclose,
+         "Where |input - other| <= atol + rtol * |other|.");
+  def_op("allclose(Tensor input, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False)", allclose,
+         "Whether isclose holds everywhere.");
   def_op("is_same_size(Tensor input, Tensor other)", [](const Tensor& a, const Tensor& b) { return a.shape() == b.shape(); });
   def_op("is_set_to(Tensor self, Tensor tensor)", [](const Tensor& a, const Tensor& b) {
     return a->storage == b->storage && a.raw() == b.raw() && a.shape() == b.shape() && a.strides() == b.strides();
   }, As::method);
   def_op("_make_subclass(any cls, Tensor data, bool require_grad=False)", make_subclass, As::function);
-  def_op("_rebuild(Tensor storage, int offset, int[] shape, int[] stride)", rebuild, As::function);
-  def_op("_storage_elements(Tensor self)", storage_elements, As::function);
-  def_op("_storage_bytes(Tensor self)", [](const Tensor& self) { return static_cast<int64_t>(self->storage->bytes()); }, As::function);
-  def_op("_storage_ptr(Tensor self)", [](const Tensor& self) {
-    return static_cast<int64_t>(reinterpret_cast<intptr_t>(self->storage->data()));
-  }, As::function);
+  def_op("_rebuild(Tensor bytes, dtype dtype, int offset, int[] shape, int[] stride)", rebuild, As::function);
+  def_op("_storage_bytes(Tensor self)", storage_bytes, As::function);
   def_op("_legacy_new(any args, any kwargs, dtype dtype)", [](PyObject* args, PyObject* kwargs, DType dtype) {
     return legacy_new(args, kwargs, dtype, false);
   }, As::function);

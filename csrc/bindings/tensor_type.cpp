@@ -3,6 +3,9 @@
 #include <structmember.h>
 
 #include "autograd/variable.h"
+#include "bindings/numpy.h"
+#include "bindings/tensor_data.h"
+#include "bindings/tensor_methods.h"
 
 namespace tapegrad::python {
 
@@ -156,6 +159,10 @@ PyTypeObject* make_tensor_type() {
       {Py_tp_setattro, reinterpret_cast<void*>(set_attribute)},
       {Py_tp_members, members},
       {Py_tp_getset, tensor_attributes},
+      {Py_tp_methods, tensor_methods},
+      {Py_tp_new, reinterpret_cast<void*>(tensor_new)},
+      {Py_bf_getbuffer, reinterpret_cast<void*>(get_tensor_buffer)},
+      {Py_bf_releasebuffer, reinterpret_cast<void*>(release_tensor_buffer)},
       {Py_tp_hash, reinterpret_cast<void*>(PyBaseObject_Type.tp_hash)},
       {Py_tp_iter, reinterpret_cast<void*>(tensor_iterate)},
       {Py_mp_length, reinterpret_cast<void*>(tensor_length)},

@@ -6,5 +6,6 @@
 #include "ops/formula.h"
 #include "ops/index.h"
 #include "ops/join.h"
+#include "ops/random.h"
 #include "ops/rows.h"
 #include "ops/views.h"

@@ -1,2 +1,56 @@
-from ._C import *  # noqa
-from . import _C
+"""tapegrad: PyTorch's eager autograd API on the CPU, ``import tapegrad as torch``."""
+
+from __future__ import annotations
+
+import importlib as _importlib
+from math import e, inf, nan, pi
+from typing import Any as _Any
+
+from . import _C, _device, _dtypes, _legacy, _tensor
+from ._C import *  # noqa: F403
+from ._C import __version__ as __version__
+from ._device import device, get_default_device, set_default_device
+from ._dtypes import (
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    finfo,
+    iinfo,
+    layout,
+    memory_format,
+    preserve_format,
+    sparse_coo,
+    sparse_csr,
+    strided,
+)
+from ._legacy import (
+    BoolTensor,
+    ByteTensor,
+    CharTensor,
+    DoubleTensor,
+    FloatTensor,
+    IntTensor,
+    LongTensor,
+    ShortTensor,
+    set_default_tensor_type,
+)
+from ._tensor import TypedStorage, UntypedStorage, is_complex, is_floating_point, is_nonzero, is_storage, is_tensor, numel
+from .random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
+from .autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+
+newaxis = None
+
+# Loaded on first use, so that `import tapegrad` stays fast.
+_SUBMODULES = {"distributions", "fft", "linalg", "nn", "optim", "serialization", "special", "utils"}
+_LAZY_NAMES = {
+    "get_printoptions": "_tensor_str",
+    "set_printoptions": "_tensor_str",
+}
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _SUBMODULES:
+        return _importlib.import_module(f".{name}", __name__)
+    if name in _LAZY_NAMES:
+        return getattr(_importlib.import_module(f".{_LAZY_NAMES[name]}", __name__), name)
+    raise AttributeError(f"module 'torch' has no attribute '{name}'")
