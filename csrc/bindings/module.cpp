@@ -87,7 +87,7 @@ PYBIND11_MODULE(_C, module) {
   if (publish_operations(module.ptr()) < 0) throw py::error_already_set();
   register_graph(module.ptr());
   register_memory(module.ptr());
-  register_module_base(module.ptr());
+  register_module_slots(module.ptr());
   register_optim(module.ptr());
   register_generator(module.ptr());
   if (register_grad_modes(module.ptr()) < 0 || add_device(module.ptr()) < 0) throw py::error_already_set();

@@ -6,7 +6,7 @@ namespace tapegrad::python {
 
 void register_graph(PyObject* module);
 void register_memory(PyObject* module);
-void register_module_base(PyObject* module);
+void register_module_slots(PyObject* module);
 void register_optim(PyObject* module);
 void register_generator(PyObject* module);
 int register_grad_modes(PyObject* module);

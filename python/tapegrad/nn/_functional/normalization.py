@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ... import _C
 from ..._C import Tensor
+from ..._dtypes import finfo
 
 
 def _check_enough_values(size: Sequence[int]) -> None:
@@ -111,7 +112,7 @@ def rms_norm(
             f"but got input of size{list(input.shape)}"
         )
     dims = tuple(range(-len(shape), 0))
-    smallest = _C.finfo(input.dtype).eps if eps is None else eps
+    smallest = finfo(input.dtype).eps if eps is None else eps
     result = input * (input.square().mean(dims, keepdim=True) + smallest).rsqrt()
     return result if weight is None else result * weight
 

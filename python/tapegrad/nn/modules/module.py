@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from ... import _C
 from ..._C import Tensor
+from ..._device import device as make_device
 from ...autograd import no_grad
 from ...utils.hooks import RemovableHandle
 from ..parameter import Buffer, Parameter
@@ -52,7 +53,7 @@ def _indent(text: str, spaces: int) -> str:
     return text.replace("\n", "\n" + " " * spaces)
 
 
-class Module(_C._ModuleBase, StateDict):
+class Module(StateDict):
     """Base class of all neural network modules.
 
     Assign parameters, buffers and submodules as attributes in `__init__` (after `super().__init__()`) and
@@ -66,7 +67,7 @@ class Module(_C._ModuleBase, StateDict):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._use_fast_lookup()
+        _C._use_module_slots(cls)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if not self.call_super_init:
@@ -109,6 +110,9 @@ class Module(_C._ModuleBase, StateDict):
         raise NotImplementedError(
             f'Module [{type(self).__name__}] is missing the required "forward" function'
         )
+
+    __call__ = _C._module_call
+    __getattr__ = _C._module_getattr
 
     def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What calling the module does when there are hooks; without hooks it calls `forward` directly."""
@@ -451,11 +455,11 @@ class Module(_C._ModuleBase, StateDict):
 
     def half(self: Self) -> Self:
         """Convert floating point parameters and buffers to float16."""
-        return self._cast_floating(_C.float16)
+        return self._apply(lambda tensor: tensor.half() if tensor.is_floating_point() else tensor)
 
     def bfloat16(self: Self) -> Self:
         """Convert floating point parameters and buffers to bfloat16."""
-        return self._cast_floating(_C.bfloat16)
+        return self._apply(lambda tensor: tensor.bfloat16() if tensor.is_floating_point() else tensor)
 
     def to_empty(self: Self, *, device: Any, recurse: bool = True) -> Self:
         """Replace all parameters and buffers by uninitialized ones of the same shape on `device`."""
@@ -574,8 +578,8 @@ class Module(_C._ModuleBase, StateDict):
         return f"{self._get_name()}({body})"
 
 
-Module._use_fast_lookup()
-Module._watch_global_hooks(_hooks.global_tables)
+_C._use_module_slots(Module)
+_C._watch_global_hooks(_hooks.global_tables)
 
 
 def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any, bool, Any]:
@@ -603,4 +607,4 @@ def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any, bool, Any]:
         device, dtype = other.device, other.dtype
     if flags:
         non_blocking = flags[0]
-    return (None if device is None else _C.device(device)), dtype, non_blocking, memory_format
+    return (None if device is None else make_device(device)), dtype, non_blocking, memory_format

@@ -1,6 +1,9 @@
-// _ModuleBase, the base class of tapegrad.nn.Module: looks up parameters, buffers and submodules, and calls
-// forward, without a detour through Python functions. What needs more than that (hooks) is left to
+// The two hottest methods of tapegrad.nn.Module, __getattr__ (parameters, buffers, submodules) and __call__,
+// and slots that reach them without a detour through Python. Calls with hooks are left to
 // Module._call_with_hooks.
+//
+// They are attributes of an ordinary Python class, not a base class written in C: `module.__class__ = Other`
+// works only between classes with the same bases in C.
 #include <array>
 
 #include "bindings/register.h"
@@ -9,13 +12,12 @@ namespace tapegrad::python {
 
 namespace {
 
-PyTypeObject* module_base = nullptr;
-
 /// Interned names: the tables of members in the order in which they are searched, and the tables of hooks.
 std::array<PyObject*, 3> member_tables;
 std::array<PyObject*, 4> hook_tables;
-PyObject *forward_name, *call_with_hooks_name;
-PyObject* global_hooks = nullptr;  // a tuple of dictionaries, see watch_global_hooks
+PyObject *forward_name, *call_with_hooks_name, *getattr_name, *getattribute_name, *call_name;
+PyObject *getattr_method, *call_method;  // what Module has as __getattr__ and __call__
+PyObject* global_hooks = nullptr;        // a tuple of dictionaries, see watch_global_hooks
 
 PyObject* table_of(PyObject* attributes, PyObject* name) {
   PyObject* table = PyDict_GetItemWithError(attributes, name);
@@ -94,16 +96,28 @@ PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
   return call_forward(self, attributes, args, kwargs);
 }
 
-/// A subclass with Python's own look-up of __getattr__ gets ours, unless it (or a base) defines another one.
-PyObject* use_fast_lookup(PyObject* cls, PyObject*) {
+/// Module.__getattr__(self, name)
+PyObject* getattr_function(PyObject*, PyObject* const* args, Py_ssize_t count) {
+  if (count != 2) return PyErr_Format(PyExc_TypeError, "__getattr__() takes 1 argument, the name");
+  return get_member(args[0], args[1]);
+}
+
+/// Module.__call__(self, *args, **kwargs)
+PyObject* call_function(PyObject*, PyObject* args, PyObject* kwargs) {
+  if (PyTuple_GET_SIZE(args) == 0) return PyErr_Format(PyExc_TypeError, "__call__() needs a module");
+  Object rest = Object::steal(PyTuple_GetSlice(args, 1, PyTuple_GET_SIZE(args)));
+  return rest ? call(PyTuple_GET_ITEM(args, 0), rest.get(), kwargs) : nullptr;
+}
+
+/// Gives a class whose __getattr__ and __call__ are Module's the slots written here. Python puts its own ones
+/// back when the class gets other methods.
+PyObject* use_module_slots(PyObject*, PyObject* cls) {
   auto* type = reinterpret_cast<PyTypeObject*>(cls);
-  Object own = Object::steal(PyObject_GetAttrString(reinterpret_cast<PyObject*>(module_base), "__getattr__"));
-  Object used = Object::steal(PyObject_GetAttrString(cls, "__getattr__"));
-  Object own_first =
-      Object::steal(PyObject_GetAttrString(reinterpret_cast<PyObject*>(module_base), "__getattribute__"));
-  Object used_first = Object::steal(PyObject_GetAttrString(cls, "__getattribute__"));
-  if (!own || !used || !own_first || !used_first) return nullptr;
-  if (own.get() == used.get() && own_first.get() == used_first.get()) type->tp_getattro = get_attribute;
+  const bool looks_up_as_object =
+      _PyType_Lookup(type, getattribute_name) == _PyType_Lookup(&PyBaseObject_Type, getattribute_name);
+  if (looks_up_as_object && _PyType_Lookup(type, getattr_name) == getattr_method)
+    type->tp_getattro = get_attribute;
+  if (_PyType_Lookup(type, call_name) == call_method) type->tp_call = call;
   Py_RETURN_NONE;
 }
 
@@ -112,17 +126,32 @@ PyObject* watch_global_hooks(PyObject*, PyObject* tables) {
   Py_RETURN_NONE;
 }
 
-PyMethodDef methods[] = {
-    {"__getattr__", get_member, METH_O, "Returns the parameter, buffer or submodule with that name."},
-    {"_use_fast_lookup", use_fast_lookup, METH_NOARGS | METH_CLASS, "Prepares a new subclass."},
-    {"_watch_global_hooks", watch_global_hooks, METH_O | METH_CLASS,
-     "Takes the tables of hooks of all modules."},
+template <class Function>
+PyCFunction as_c_function(Function function) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
+}
+
+PyMethodDef getattr_definition = {"__getattr__", as_c_function(getattr_function), METH_FASTCALL,
+                                  "Returns the parameter, buffer or submodule with that name."};
+PyMethodDef call_definition = {"__call__", as_c_function(call_function), METH_VARARGS | METH_KEYWORDS,
+                               "Calls forward, with the hooks around it if there are any."};
+PyMethodDef functions[] = {
+    {"_use_module_slots", use_module_slots, METH_O, "Prepares a new subclass of Module."},
+    {"_watch_global_hooks", watch_global_hooks, METH_O, "Takes the tables of hooks of all modules."},
     {nullptr, nullptr, 0, nullptr},
 };
 
+/// A function that binds to instances, as functions written in Python do.
+PyObject* add_method(PyObject* module, const char* name, PyMethodDef& definition) {
+  Object function = checked(PyCFunction_New(&definition, nullptr));
+  Object method = checked(PyInstanceMethod_New(function.get()));
+  checked(PyModule_AddObjectRef(module, name, method.get()));
+  return method.release();
+}
+
 }  // namespace
 
-void register_module_base(PyObject* module) {
+void register_module_slots(PyObject* module) {
   member_tables = {PyUnicode_InternFromString("_parameters"), PyUnicode_InternFromString("_buffers"),
                    PyUnicode_InternFromString("_modules")};
   hook_tables = {
@@ -130,15 +159,12 @@ void register_module_base(PyObject* module) {
       PyUnicode_InternFromString("_backward_hooks"), PyUnicode_InternFromString("_backward_pre_hooks")};
   forward_name = PyUnicode_InternFromString("forward");
   call_with_hooks_name = PyUnicode_InternFromString("_call_with_hooks");
-  PyType_Slot slots[] = {{Py_tp_methods, methods},
-                         {Py_tp_call, reinterpret_cast<void*>(call)},
-                         {Py_tp_doc, const_cast<char*>("Looks up members and calls forward for nn.Module.")},
-                         {0, nullptr}};
-  PyType_Spec spec = {"tapegrad._C._ModuleBase", 0, 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots};
-  Object type = checked(PyType_FromSpec(&spec));
-  module_base = reinterpret_cast<PyTypeObject*>(type.get());
-  checked(PyModule_AddObjectRef(module, "_ModuleBase", type.get()));
-  type.release();
+  getattr_name = PyUnicode_InternFromString("__getattr__");
+  getattribute_name = PyUnicode_InternFromString("__getattribute__");
+  call_name = PyUnicode_InternFromString("__call__");
+  getattr_method = add_method(module, "_module_getattr", getattr_definition);
+  call_method = add_method(module, "_module_call", call_definition);
+  checked(PyModule_AddFunctions(module, functions));
 }
 
 }  // namespace tapegrad::python
