@@ -9,6 +9,8 @@ import re
 import pytest
 
 import tapegrad as torch
+from tapegrad import nn
+from tapegrad.models import resnet18
 
 
 def run(cell):
@@ -620,3 +622,63 @@ def test_attributes_of_a_product(capsys):
         "z\ndata: 2.0\nrequires_grad: True\ngrad: None\n"
         "grad_fn: <MulBackward0 object at 0x>\nis_leaf: False\n\n"
     )
+
+
+# ---- the tutorial on a residual network -------------------------------------------------------------
+
+
+RESNET_TEXT = """\
+ResNet(
+  (conv1): Conv2d(3, 64, kernel_size=(7, 7), stride=(2, 2), padding=(3, 3), bias=False)
+  (bn1): BatchNorm2d(64, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+  (relu): ReLU(inplace=True)
+  (maxpool): MaxPool2d(kernel_size=3, stride=2, padding=1, dilation=1, ceil_mode=False)
+  (layer1): Sequential(
+    (0): BasicBlock(
+      (conv1): Conv2d(64, 64, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)
+      (bn1): BatchNorm2d(64, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+      (relu): ReLU(inplace=True)
+      (conv2): Conv2d(64, 64, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)
+      (bn2): BatchNorm2d(64, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+    )
+    (1): BasicBlock(
+      (conv1): Conv2d(64, 64, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)
+      (bn1): BatchNorm2d(64, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+      (relu): ReLU(inplace=True)
+"""
+
+
+def test_resnet_forward_backward_and_step():
+    torch.manual_seed(0)
+    model = resnet18()
+    data = torch.rand(1, 3, 64, 64)
+    labels = torch.rand(1, 1000)
+    prediction = model(data)
+    assert repr(prediction.shape) == "torch.Size([1, 1000])"
+    loss = (prediction - labels).sum()
+    loss.backward()
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    optim = torch.optim.SGD(model.parameters(), lr=1e-2, momentum=0.9)
+    optim.step()
+    for old, parameter in zip(before, model.parameters(), strict=True):
+        assert torch.allclose(parameter, old - 1e-2 * parameter.grad, atol=1e-6)
+    assert any(
+        not torch.equal(old, parameter) for old, parameter in zip(before, model.parameters(), strict=True)
+    )
+
+
+def test_resnet_frozen_but_for_its_last_layer():
+    model = resnet18()
+    for param in model.parameters():
+        param.requires_grad = False
+    # Since the tutorial was written PyTorch has begun to show the bias of a BatchNorm2d.
+    assert repr(model).startswith(RESNET_TEXT.replace("affine=True, ", "affine=True, bias=True, "))
+
+    model.fc = nn.Linear(512, 10)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-2, momentum=0.9)
+    frozen = {name: parameter.clone() for name, parameter in model.named_parameters() if "fc" not in name}
+    fc = model.fc.weight.detach().clone()
+    model(torch.rand(2, 3, 64, 64)).square().sum().backward()
+    optimizer.step()
+    assert not torch.equal(model.fc.weight, fc)
+    assert all(torch.equal(dict(model.named_parameters())[name], value) for name, value in frozen.items())
