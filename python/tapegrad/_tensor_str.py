@@ -229,4 +229,9 @@ def tensor_format(tensor: Tensor, spec: str) -> str:
     """The text of ``format(tensor, spec)``: a 0-dim tensor as its number, others with an empty spec only."""
     if type(tensor) is _C.Tensor and tensor.dim() == 0:
         return format(tensor.item(), spec)
-    return object.__format__(tensor, spec)
+    if spec:
+        raise TypeError(
+            f"unsupported format string passed to {type(tensor).__name__}.__format__: only a plain tensor "
+            "without dimensions formats as a number; format tensor.item() or the elements of tensor.tolist()"
+        )
+    return str(tensor)
