@@ -40,15 +40,19 @@ PyObject* unary(PyObject* a) {
   return guarded([&] { return wrap(elementwise(Op{}, get_tensor(a))); });
 }
 
+Scalar only_value(PyObject* self) {
+  TG_CHECK_VALUE(get_tensor(self).numel() == 1, "only one element tensors can be converted to Python scalars");
+  return get_scalar(self);
+}
 PyObject* to_integer(PyObject* self) {
   return guarded([&]() -> PyObject* {
-    const Scalar value = get_scalar(self);
+    const Scalar value = only_value(self);
     if (value.is_floating()) return PyLong_FromDouble(value.to_double());
     return PyLong_FromLongLong(value.to_int());
   });
 }
 PyObject* to_real(PyObject* self) {
-  return guarded([&] { return PyFloat_FromDouble(get_scalar(self).to_double()); });
+  return guarded([&] { return PyFloat_FromDouble(only_value(self).to_double()); });
 }
 PyObject* to_index(PyObject* self) {
   return guarded([&] {

@@ -200,10 +200,12 @@ Tensor cast(const Tensor& self, PyObject* format) {
 
 bool same_values(const Tensor& a, const Tensor& b) {
   if (!(a.shape() == b.shape())) return false;
-  TG_CHECK(a.dtype() == b.dtype(), "Expected object of data type ", dtype_name(a.dtype()), " but got data type ", dtype_name(b.dtype()),
-           " for argument 'other'");
-  const Tensor left = a.is_contiguous() ? a : contiguous_values(a), right = b.is_contiguous() ? b : contiguous_values(b);
-  return dispatch(a.dtype(), [&](auto tag) {
+  const DType dtype = promote(a.dtype(), b.dtype());
+  auto dense = [dtype](const Tensor& x) {
+    return x.dtype() != dtype ? contiguous(cast_values(x, dtype)) : x.is_contiguous() ? x : contiguous_values(x);
+  };
+  const Tensor left = dense(a), right = dense(b);
+  return dispatch(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     return std::equal(left.data<T>(), left.data<T>() + left.numel(), right.data<T>());
   });
@@ -265,6 +267,14 @@ void define_tensor_methods() {
   def_op("contiguous(Tensor self, any memory_format=None)", contiguous_as, As::method, "The tensor itself if it is contiguous, else a copy.");
   def_op("clone(Tensor input, *, any memory_format=None)", clone_as, "A copy that gradients flow through.");
   def_op("copy_(Tensor self, Tensor src, bool non_blocking=False)", copy_, As::method);
+  def_op("fill_(Tensor input, Tensor value)", [](const Tensor& self, const Tensor& value) -> const Tensor& { return fill_(self, value); });
+  def_op("fill_(Tensor input, Scalar value)", [](const Tensor& self, Scalar value) -> const Tensor& { return fill_(self, value); });
+  def_op("fill(Tensor input, Scalar value)", [](const Tensor& self, Scalar value) {
+    Tensor filled = clone(self);
+    fill_(filled, value);
+    return filled;
+  }, As::function);
+  def_op("zero_(Tensor input)", zero_, "Writes zeros.");
   def_op("float(Tensor self, any memory_format=None)", cast<DType::float32>, As::method);
   def_op("double(Tensor self, any memory_format=None)", cast<DType::float64>, As::method);
   def_op("long(Tensor self, any memory_format=None)", cast<DType::int64>, As::method);

@@ -179,6 +179,7 @@ PyTypeObject* make_tensor_type() {
   // PyType_FromMetaclass exists from Python 3.12 on only.
   Py_INCREF(tensor_metatype);
   Py_SET_TYPE(reinterpret_cast<PyObject*>(type), tensor_metatype);
+  type->tp_name = "Tensor";  // as error messages show it
   tensor_type = type;
   TensorImpl::release_python_object = release_owned_object;
   return type;

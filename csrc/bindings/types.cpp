@@ -1,6 +1,7 @@
 #include "bindings/types.h"
 
 #include <cstring>
+#include <string_view>
 
 #include "bindings/tensor_type.h"
 
@@ -10,20 +11,41 @@ PyTypeObject* size_type = nullptr;
 
 namespace {
 
+// A type that PyTorch has and tensors here have not: programs name such types in conditions and tables.
+struct ForeignType {
+  const char* name;
+  int item_size;
+  bool floating, complex, is_signed;
+};
+constexpr ForeignType foreign_types[] = {
+    {"torch.float16", 2, true, false, true},    {"torch.bfloat16", 2, true, false, true},   {"torch.complex64", 8, false, true, true},
+    {"torch.complex128", 16, false, true, true}, {"torch.uint16", 2, false, false, false},   {"torch.uint32", 4, false, false, false},
+    {"torch.uint64", 8, false, false, false},
+};
+
 struct DTypeObject {
   PyObject_HEAD
   DType dtype;
+  const ForeignType* foreign;  // null for the types of tensors
 };
 PyTypeObject* dtype_type = nullptr;
 PyObject* dtype_objects[kDTypeCount];
 
 DType self_dtype(PyObject* self) { return reinterpret_cast<DTypeObject*>(self)->dtype; }
-PyObject* dtype_repr(PyObject* self) { return PyUnicode_FromString(dtype_name(self_dtype(self))); }
-PyObject* dtype_reduce(PyObject* self, PyObject*) { return PyUnicode_FromString(dtype_name(self_dtype(self)) + 6); }
-PyObject* dtype_is_floating(PyObject* self, void*) { return PyBool_FromLong(is_floating(self_dtype(self))); }
-PyObject* dtype_is_complex(PyObject*, void*) { Py_RETURN_FALSE; }
-PyObject* dtype_is_signed(PyObject* self, void*) { return PyBool_FromLong(is_signed(self_dtype(self))); }
-PyObject* dtype_itemsize(PyObject* self, void*) { return PyLong_FromLong(item_size(self_dtype(self))); }
+const ForeignType* self_foreign(PyObject* self) { return reinterpret_cast<DTypeObject*>(self)->foreign; }
+const char* self_name(PyObject* self) { return self_foreign(self) ? self_foreign(self)->name : dtype_name(self_dtype(self)); }
+PyObject* dtype_repr(PyObject* self) { return PyUnicode_FromString(self_name(self)); }
+PyObject* dtype_reduce(PyObject* self, PyObject*) { return PyUnicode_FromString(self_name(self) + 6); }
+PyObject* dtype_is_floating(PyObject* self, void*) {
+  return PyBool_FromLong(self_foreign(self) ? self_foreign(self)->floating : is_floating(self_dtype(self)));
+}
+PyObject* dtype_is_complex(PyObject* self, void*) { return PyBool_FromLong(self_foreign(self) && self_foreign(self)->complex); }
+PyObject* dtype_is_signed(PyObject* self, void*) {
+  return PyBool_FromLong(self_foreign(self) ? self_foreign(self)->is_signed : is_signed(self_dtype(self)));
+}
+PyObject* dtype_itemsize(PyObject* self, void*) {
+  return PyLong_FromLong(self_foreign(self) ? self_foreign(self)->item_size : item_size(self_dtype(self)));
+}
 
 PyGetSetDef dtype_attributes[] = {
     {"is_floating_point", dtype_is_floating, nullptr, "Whether the type is a floating-point type.", nullptr},
@@ -96,6 +118,7 @@ PyObject* dtype_object(DType dtype) { return dtype_objects[static_cast<int>(dtyp
 bool is_dtype(PyObject* object) { return Py_TYPE(object) == dtype_type; }
 DType get_dtype(PyObject* object) {
   TG_CHECK_TYPE(is_dtype(object), "expected a torch.dtype, not ", Py_TYPE(object)->tp_name);
+  TG_CHECK_TYPE(!self_foreign(object), "there are no tensors of type ", self_name(object), " in tapegrad; use torch.float32 or another type");
   return self_dtype(object);
 }
 
@@ -200,12 +223,22 @@ int add_types(PyObject* module) {
   if (!dtype_type || PyModule_AddObjectRef(module, "dtype", reinterpret_cast<PyObject*>(dtype_type)) < 0) return -1;
   constexpr std::pair<const char*, DType> aliases[] = {
       {"float", DType::float32}, {"double", DType::float64}, {"long", DType::int64}, {"int", DType::int32}, {"short", DType::int16}};
-  for (int i = 0; i < kDTypeCount; ++i) {
+  auto add = [&](DType dtype, const ForeignType* foreign) -> PyObject* {
     auto* object = PyObject_New(DTypeObject, dtype_type);
+    if (!object) return nullptr;
+    object->dtype = dtype;
+    object->foreign = foreign;
+    auto* result = reinterpret_cast<PyObject*>(object);
+    return PyModule_AddObjectRef(module, self_name(result) + 6, result) < 0 ? nullptr : result;
+  };
+  for (int i = 0; i < kDTypeCount; ++i)
+    if (!(dtype_objects[i] = add(static_cast<DType>(i), nullptr))) return -1;
+  for (const ForeignType& foreign : foreign_types) {
+    PyObject* object = add(DType::float32, &foreign);
     if (!object) return -1;
-    object->dtype = static_cast<DType>(i);
-    dtype_objects[i] = reinterpret_cast<PyObject*>(object);
-    if (PyModule_AddObjectRef(module, dtype_name(object->dtype) + 6, dtype_objects[i]) < 0) return -1;
+    if (foreign.name == std::string_view("torch.float16") && PyModule_AddObjectRef(module, "half", object) < 0) return -1;
+    if (foreign.name == std::string_view("torch.complex64") && PyModule_AddObjectRef(module, "cfloat", object) < 0) return -1;
+    if (foreign.name == std::string_view("torch.complex128") && PyModule_AddObjectRef(module, "cdouble", object) < 0) return -1;
   }
   for (auto [name, dtype] : aliases)
     if (PyModule_AddObjectRef(module, name, dtype_object(dtype)) < 0) return -1;

@@ -43,4 +43,31 @@ const Tensor& copy_(const Tensor& self, const Tensor& source) {
   });
 }
 
+namespace {
+
+const Tensor& overwrite(const char* name, const Tensor& self, Scalar value) {
+  autograd::check_inplace(self, autograd::any_tracked(autograd::TensorRefs{self}));
+  check_no_internal_overlap(self);
+  fill_values(self, value);
+  return autograd::record_inplace(name, self, {self}, {},
+                                  [](Backward& b) { return full_values(b.grad().shape(), 0, b.grad().dtype()); });
+}
+
+}  // namespace
+
+const Tensor& fill_(const Tensor& self, Scalar value) { return overwrite("FillBackward0", self, value); }
+const Tensor& zero_(const Tensor& self) { return overwrite("ZeroBackward0", self, 0); }
+
+const Tensor& fill_(const Tensor& self, const Tensor& value) {
+  TG_CHECK(value.dim() == 0, "fill_ only supports 0-dimension value tensor but got tensor with ", value.dim(), " dimensions.");
+  autograd::check_inplace(self, autograd::any_tracked(autograd::TensorRefs{self, value}));
+  check_no_internal_overlap(self);
+  copy_values(self, value);
+  // The engine sums the gradient to the shape of `value`.
+  return autograd::record_inplace("FillBackward1", self, {self, value}, {}, [](Backward& b) {
+    b.give(0, [&] { return full_values(b.grad().shape(), 0, b.grad().dtype()); });
+    b.give(1, b.grad());
+  });
+}
+
 }  // namespace tapegrad

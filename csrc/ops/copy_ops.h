@@ -1,5 +1,6 @@
 // Copies that autograd knows about.
 #pragma once
+#include "core/scalar.h"
 #include "core/tensor.h"
 
 namespace tapegrad {
@@ -14,5 +15,10 @@ Tensor contiguous(const Tensor& x);
 Tensor to(const Tensor& x, DType dtype, bool copy = false);
 /// Writes `source`, broadcast and converted, into `self`.
 const Tensor& copy_(const Tensor& self, const Tensor& source);
+
+/// Writes one number everywhere; `value` as a tensor has no dimensions and receives the sum of the gradients.
+const Tensor& fill_(const Tensor& self, Scalar value);
+const Tensor& fill_(const Tensor& self, const Tensor& value);
+const Tensor& zero_(const Tensor& self);
 
 }  // namespace tapegrad

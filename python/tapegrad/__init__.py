@@ -1,4 +1,5 @@
 """tapegrad: PyTorch's eager autograd API on the CPU, ``import tapegrad as torch``."""
+# ruff: noqa: F401
 
 from __future__ import annotations
 
@@ -34,23 +35,54 @@ from ._legacy import (
     ShortTensor,
     set_default_tensor_type,
 )
-from ._tensor import TypedStorage, UntypedStorage, is_complex, is_floating_point, is_nonzero, is_storage, is_tensor, numel
-from .random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
+from ._tensor import (
+    TypedStorage,
+    UntypedStorage,
+    is_complex,
+    is_floating_point,
+    is_nonzero,
+    is_storage,
+    is_tensor,
+    numel,
+    typename,
+)
 from .autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from .random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 
 newaxis = None
 
 # Loaded on first use, so that `import tapegrad` stays fast.
-_SUBMODULES = {"distributions", "fft", "linalg", "nn", "optim", "serialization", "special", "utils"}
+_SUBMODULES = {
+    "accelerator", "amp", "autograd", "backends", "compiler", "cpu", "cuda", "distributions", "fft", "jit",
+    "linalg", "mps", "nn", "optim", "serialization", "special", "utils", "version", "xpu",
+}  # fmt: skip
 _LAZY_NAMES = {
+    "autocast": "amp",
     "get_printoptions": "_tensor_str",
+    "load": "serialization",
+    "save": "serialization",
     "set_printoptions": "_tensor_str",
-}
+    **dict.fromkeys(
+        (
+            "are_deterministic_algorithms_enabled", "compile", "get_float32_matmul_precision",
+            "get_num_interop_threads", "is_autocast_enabled", "set_float32_matmul_precision",
+            "set_flush_denormal", "set_num_interop_threads", "show_config", "use_deterministic_algorithms",
+            "_assert",
+        ),
+        "_runtime",
+    ),
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> _Any:
     if name in _SUBMODULES:
         return _importlib.import_module(f".{name}", __name__)
     if name in _LAZY_NAMES:
-        return getattr(_importlib.import_module(f".{_LAZY_NAMES[name]}", __name__), name)
+        value = getattr(_importlib.import_module(f".{_LAZY_NAMES[name]}", __name__), name)
+        globals()[name] = value
+        return value
     raise AttributeError(f"module 'torch' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_SUBMODULES, *_LAZY_NAMES})

@@ -13,7 +13,9 @@ class finfo:
     def __init__(self, dtype: Any = None) -> None:
         dtype = _C.get_default_dtype() if dtype is None else dtype
         if not dtype.is_floating_point:
-            raise TypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{dtype}'")
+            raise TypeError(
+                f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{dtype}'"
+            )
         digits, exponent = _FLOATING[str(dtype)]
         self.bits = dtype.itemsize * 8
         self.eps = 2.0 ** (1 - digits)
@@ -48,7 +50,9 @@ class iinfo:
 
     def __init__(self, dtype: Any) -> None:
         if dtype.is_floating_point or dtype.is_complex:
-            raise TypeError(f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{dtype}'")
+            raise TypeError(
+                f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{dtype}'"
+            )
         if str(dtype) == "torch.bool":
             raise TypeError("torch.bool is not supported by torch.iinfo")
         self.bits = dtype.itemsize * 8

@@ -1,4 +1,4 @@
-"""The typed constructors of old: ``FloatTensor(2, 3)``, ``LongTensor([1, 2])``, ``isinstance(x, IntTensor)``."""
+"""The typed constructors of old: ``FloatTensor(2, 3)``, ``LongTensor([1])``, ``isinstance(x, IntTensor)``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ _DTYPES = {
     "BoolTensor": _C.bool,
 }
 _CLASSES = {
-    name: _TypedTensorMeta(name, (), {"dtype": dtype, "__module__": "tapegrad", "is_cuda": False, "is_sparse": False})
+    name: _TypedTensorMeta(
+        name, (), {"dtype": dtype, "__module__": "tapegrad", "is_cuda": False, "is_sparse": False}
+    )
     for name, dtype in _DTYPES.items()
 }
 _NAMES = {dtype: f"torch.{name}" for name, dtype in _DTYPES.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from . import _C, _legacy
+from . import _C, _dtypes, _legacy
 from ._C import Tensor
 
 
@@ -50,7 +50,7 @@ def _reversed(self: Tensor) -> Tensor:
 
 @_method("__complex__")
 def _complex(self: Tensor) -> complex:
-    return complex(self.item())
+    return complex(float(self))
 
 
 @_method("__dir__")
@@ -152,7 +152,7 @@ def _as_subclass(self: Tensor, cls: type[Tensor]) -> Tensor:
 
 @_method("type")
 def _type(self: Tensor, dtype: Any = None, non_blocking: bool = False, **kwargs: Any) -> Any:
-    """Without arguments the name of the type, ``"torch.FloatTensor"``; else the tensor converted to another."""
+    """Without arguments the type's name, ``"torch.FloatTensor"``; else the tensor converted to another."""
     if dtype is None:
         return _legacy.type_name(self.dtype)
     return self.to(_legacy.dtype_of(dtype))
@@ -311,4 +311,14 @@ def numel(input: Tensor) -> int:
     return input.numel()
 
 
+def typename(obj: Any) -> str:
+    """The name of a tensor's type, or of the class of another object."""
+    return (
+        _legacy.type_name(obj.dtype)
+        if isinstance(obj, Tensor)
+        else f"{type(obj).__module__}.{type(obj).__qualname__}"
+    )
+
+
 Tensor._make_subclass = staticmethod(_C._make_subclass)
+Tensor.layout = _dtypes.strided

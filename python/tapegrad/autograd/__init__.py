@@ -25,7 +25,7 @@ def backward(
     grad_variables: Any = None,
     inputs: Any = None,
 ) -> None:
-    """Adds the gradients of the sum of `tensors`, weighted by `grad_tensors`, to the ``.grad`` of the leaves."""
+    """Adds the gradients of the sum of `tensors`, weighted by `grad_tensors`, to ``.grad`` of the leaves."""
     if inputs is not None:
         inputs = _as_tuple(inputs)
         if not inputs:
@@ -54,13 +54,20 @@ def grad(
 ) -> tuple[Any, ...]:
     """The gradients of the sum of `outputs`, weighted by `grad_outputs`, with respect to `inputs`."""
     if is_grads_batched:
-        raise NotImplementedError("grad(): is_grads_batched=True is not supported; call grad once for each vector")
+        raise NotImplementedError(
+            "grad(): is_grads_batched=True is not supported; call grad once for each vector"
+        )
     if materialize_grads and allow_unused is False:
-        raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, "
+            "but got: allow_unused=False."
+        )
     inputs = _as_tuple(inputs)
     keep_graph = create_graph if retain_graph is None else retain_graph
     unused = bool(allow_unused) or materialize_grads
-    gradients = _C._run_backward(_as_tuple(outputs), grad_outputs, keep_graph, create_graph, inputs, unused, False)
+    gradients = _C._run_backward(
+        _as_tuple(outputs), grad_outputs, keep_graph, create_graph, inputs, unused, False
+    )
     if materialize_grads:
         pairs = zip(gradients, inputs, strict=True)
         return tuple(_C.zeros_like(x) if g is None else g for g, x in pairs)
@@ -75,7 +82,9 @@ class _VariableMeta(type):
 class Variable(metaclass=_VariableMeta):
     """The name that tensors had when only some of them were recorded: Variable(x, requires_grad) is x."""
 
-    def __new__(cls, data: Any = None, requires_grad: bool | None = None, volatile: bool | None = None) -> Any:
+    def __new__(
+        cls, data: Any = None, requires_grad: bool | None = None, volatile: bool | None = None
+    ) -> Any:
         if data is None:
             return _C.tensor([])
         if not isinstance(data, _C.Tensor):

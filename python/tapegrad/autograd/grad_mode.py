@@ -1,20 +1,21 @@
-"""no_grad, enable_grad, set_grad_enabled and inference_mode: context managers that also decorate functions."""
+"""no_grad, enable_grad, set_grad_enabled, inference_mode: context managers that also decorate functions."""
 
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from .. import _C
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+_CO_GENERATOR = 0x20  # inspect.CO_GENERATOR, without the time that importing inspect takes
 
 
 def _decorate(make: Callable[[], Any], function: Function) -> Function:
     """`function` (also a generator function, or every method of a class) run inside the context of make()."""
-    if inspect.isgeneratorfunction(function):
+    code = getattr(function, "__code__", None)
+    if code is not None and code.co_flags & _CO_GENERATOR:
 
         @functools.wraps(function)
         def generate(*args: Any, **kwargs: Any) -> Any:
@@ -68,7 +69,7 @@ class enable_grad(_C._enable_grad):
 
 
 class set_grad_enabled(_C._set_grad_enabled):
-    """Switches recording on or off, at once when called and until the end of the block as a context manager."""
+    """Switches recording on or off: at once when called, as a context manager until the end of the block."""
 
     __slots__ = ()
 

@@ -1,0 +1,11 @@
+"""OpenMP is not used."""
+
+
+def is_available() -> bool:
+    """False."""
+    return False
+
+
+def is_built() -> bool:
+    """False."""
+    return False
