@@ -45,7 +45,7 @@ from ._functional.activation import (
     threshold,
     threshold_,
 )
-from ._functional.attention import scaled_dot_product_attention
+from ._functional.attention import multi_head_attention_forward, scaled_dot_product_attention
 from ._functional.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -170,6 +170,7 @@ __all__ = [
     "max_pool3d_with_indices",
     "mish",
     "mse_loss",
+    "multi_head_attention_forward",
     "multi_margin_loss",
     "multilabel_soft_margin_loss",
     "nll_loss",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ... import _C
 from ..._C import Tensor
@@ -111,8 +111,13 @@ class Module(StateDict):
             f'Module [{type(self).__name__}] is missing the required "forward" function'
         )
 
-    __call__ = _C._module_call
-    __getattr__ = _C._module_getattr
+    if TYPE_CHECKING:
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+        def __getattr__(self, name: str) -> Any: ...
+    else:
+        __call__ = _C._module_call
+        __getattr__ = _C._module_getattr
 
     def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What calling the module does when there are hooks; without hooks it calls `forward` directly."""
