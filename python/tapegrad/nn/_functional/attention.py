@@ -113,7 +113,7 @@ def multi_head_attention_forward(
     average_attn_weights: bool = True,
     is_causal: bool = False,
 ) -> tuple[Tensor, Tensor | None]:
-    """Attention of `num_heads` heads (Vaswani et al., 2017) on (L, N, E) or (L, E); see MultiheadAttention."""
+    """Attention of `num_heads` heads (Vaswani et al., 2017) on (L, N, E) or (L, E); see the module."""
     _check_attention_shapes(query, key, value, embed_dim_to_check, use_separate_proj_weight)
     if is_causal and attn_mask is None:
         raise RuntimeError(
