@@ -2,8 +2,10 @@
 
 namespace tapegrad::autograd {
 
-SavedTensor::SavedTensor(const Tensor& tensor, bool is_output)
-    : version_(tensor.version()), output_nr_(static_cast<uint16_t>(tensor->output_nr)), is_output_(is_output) {
+SavedTensor::SavedTensor(const Tensor& tensor, bool is_output) : is_output_(is_output) {
+  if (!tensor.defined()) return;  // an optional argument that was not given
+  version_ = tensor.version();
+  output_nr_ = static_cast<uint16_t>(tensor->output_nr);
   if (is_output) {
     tensor_ = detach(tensor);
     return;

@@ -159,7 +159,7 @@ PyObject* result_to_python(const Overload&, Result&& result) {
   return to_python(std::forward<Result>(result));
 }
 template <class... Members>
-PyObject* result_to_python(const Overload& overload, const std::tuple<Members...>& result) {
+PyObject* result_to_python(const Overload& overload, std::tuple<Members...>&& result) {
   std::vector<Object> members;
   std::apply([&](const auto&... member) { (members.push_back(checked(to_python(member))), ...); }, result);
   return make_tuple(overload, std::move(members));
@@ -208,5 +208,7 @@ void define_data_ops();
 void define_numpy_ops();
 void define_random_ops();
 void define_tensor_methods();
+void define_reduce_ops();
+void define_loss_ops();
 
 }  // namespace tapegrad::python

@@ -134,7 +134,7 @@ bool is_number(PyObject* object) {
 }
 
 bool is_integer(PyObject* object) {
-  if (PyLong_Check(object)) return true;
+  if (PyLong_Check(object)) return !PyBool_Check(object);
   if (is_tensor(object)) {
     const Tensor& tensor = get_tensor(object);
     return tensor.numel() == 1 && tensor.dim() == 0 && !tensor.is_floating();

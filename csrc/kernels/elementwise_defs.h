@@ -116,9 +116,10 @@ constexpr int index_in(OpList<Ops...>) {
 #include "kernels/elementwise_math.h"
 #include "kernels/elementwise_activations.h"
 #include "kernels/elementwise_logic.h"
+#include "kernels/elementwise_losses.h"
 
 namespace tapegrad {
-using AllElementwise = decltype(ArithmeticOps{} + MathOps{} + ActivationOps{} + LogicOps{});
+using AllElementwise = decltype(ArithmeticOps{} + MathOps{} + ActivationOps{} + LogicOps{} + LossOps{});
 template <class Op>
 constexpr int op_index = index_in<Op>(AllElementwise{});
 }  // namespace tapegrad

@@ -3,9 +3,13 @@
 #include "kernels/copy_kernels.h"
 #include "kernels/elementwise_defs.h"
 #include "kernels/gemm.h"
+#include "kernels/norm_kernels.h"
 #include "kernels/random.h"
 #include "kernels/index_kernels.h"
 #include "kernels/optim_kernels.h"
+#include "kernels/reduce_kernels.h"
+#include "kernels/scan_kernels.h"
+#include "kernels/softmax_kernels.h"
 
 namespace tapegrad {
 
@@ -27,6 +31,10 @@ struct KernelTable {
   CopyKernels copy;
   IndexKernels index;
   OptimKernels optim;
+  ReduceKernels reduce;
+  ScanKernels scan;
+  SoftmaxKernels softmax;
+  NormKernels norm;
 };
 
 /// The table in use.

@@ -8,11 +8,17 @@ void register_arithmetic(ElementwiseKernels& table);
 void register_math(ElementwiseKernels& table);
 void register_activations(ElementwiseKernels& table);
 void register_logic(ElementwiseKernels& table);
+void register_losses(ElementwiseKernels& table);
 void register_casts(ElementwiseKernels& table);
 void register_gemm(GemmKernels<float>& f32, GemmKernels<double>& f64);
 void register_random(RandomKernels& table);
 void register_copies(CopyKernels& table);
 void register_index(IndexKernels& table);
 void register_optim(OptimKernels& table);
+void register_reductions(ReduceKernels& table);
+void register_arg_reductions(ReduceKernels& table);
+void register_scans(ScanKernels& table);
+void register_softmax(SoftmaxKernels& table);
+void register_norms(NormKernels& table);
 
 }  // namespace tapegrad::TAPEGRAD_ISA_NS

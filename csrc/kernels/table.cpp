@@ -16,12 +16,18 @@ const KernelTable& table() {
   register_math(table.elementwise);
   register_activations(table.elementwise);
   register_logic(table.elementwise);
+  register_losses(table.elementwise);
   register_casts(table.elementwise);
   register_gemm(table.gemm_f32, table.gemm_f64);
   register_random(table.random);
   register_copies(table.copy);
   register_index(table.index);
   register_optim(table.optim);
+  register_reductions(table.reduce);
+  register_arg_reductions(table.reduce);
+  register_scans(table.scan);
+  register_softmax(table.softmax);
+  register_norms(table.norm);
   table.name = name;
   return table;
 }

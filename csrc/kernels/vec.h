@@ -352,16 +352,33 @@ TAPEGRAD_INLINE Vec<T> map_lanes(Vec<T> a, Vec<T> b, Function f) {
   return Vec<T>::load(x);
 }
 
+template <int... I>
+struct Indices {};
+/// Indices<0, 1, ..., N - 1>
+template <int N, int... I>
+struct FirstIndices : FirstIndices<N - 1, N - 1, I...> {};
+template <int... I>
+struct FirstIndices<0, I...> {
+  using type = Indices<I...>;
+};
+
+/// Element i + Width in place i, around the end.
+template <int Width, class T, int... I>
+TAPEGRAD_INLINE Vec<T> rotate(Vec<T> a, Indices<I...>) {
+  return Vec<T>(__builtin_shufflevector(a.raw, a.raw, (I + Width) % Vec<T>::size...));
+}
+template <int Width, class T, class Function>
+TAPEGRAD_INLINE Vec<T> fold_halves(Vec<T> a, Function f) {
+  if constexpr (Width > 0)
+    return fold_halves<Width / 2>(f(a, rotate<Width>(a, typename FirstIndices<Vec<T>::size>::type{})), f);
+  else
+    return a;
+}
 /// All elements combined by an associative, commutative `f(Vec, Vec)`, in an order that is fixed for the
 /// vector's size.
 template <class T, class Function>
 TAPEGRAD_INLINE T reduce(Vec<T> a, Function f) {
-  T lanes[2 * Vec<T>::size] = {};
-  for (int width = Vec<T>::size / 2; width > 0; width /= 2) {
-    a.store(lanes);
-    a = f(a, Vec<T>::load(lanes + width));
-  }
-  return a[0];
+  return fold_halves<Vec<T>::size / 2>(a, f)[0];
 }
 
 /// f, written for Vec<double>, of float arguments: for functions that are rare or need the precision.

@@ -1,0 +1,85 @@
+// Reductions, scans, softmax.
+#include "bindings/arg_parser.h"
+#include "ops/ops.h"
+
+namespace tapegrad::python {
+
+namespace {
+
+/// The three overloads that var, std, var_mean and std_mean share.
+template <auto Function>
+void define_spread(const std::string& name, const std::string& results) {
+  const auto define = [&](const char* parameters, auto function) { def_op((name + parameters + results).c_str(), function); };
+  define("(Tensor input, int[]? dim, bool unbiased=True, bool keepdim=False, *, Tensor? out=None)",
+         [](const Tensor& x, std::optional<Dims> dims, bool unbiased, bool keepdim) {
+           return Function(x, dims, unbiased ? 1 : 0, keepdim);
+         });
+  define("(Tensor input, int[]? dim=None, *, Scalar? correction=None, bool keepdim=False, Tensor? out=None)",
+         [](const Tensor& x, std::optional<Dims> dims, std::optional<Scalar> correction, bool keepdim) {
+           return Function(x, dims, correction ? correction->to_double() : 1, keepdim);
+         });
+  define("(Tensor input, bool unbiased=True)",
+         [](const Tensor& x, bool unbiased) { return Function(x, std::nullopt, unbiased ? 1 : 0, false); });
+}
+
+using AlongDim = std::tuple<Tensor, Tensor> (*)(const Tensor&, int64_t, bool);
+using OfAll = Tensor (*)(const Tensor&);
+
+}  // namespace
+
+void define_reduce_ops() {
+  def_op("sum(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None, Tensor? out=None)", sum);
+  def_op("mean(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None, Tensor? out=None)", mean);
+  def_op("nansum(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None, Tensor? out=None)", nansum);
+  def_op("nanmean(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None, Tensor? out=None)", nanmean);
+  def_op("prod(Tensor input, *, dtype? dtype=None)", [](const Tensor& x, std::optional<DType> dtype) { return prod(x, dtype); });
+  def_op("prod(Tensor input, int dim, bool keepdim=False, *, dtype? dtype=None, Tensor? out=None)",
+         [](const Tensor& x, int64_t dim, bool keepdim, std::optional<DType> dtype) { return prod(x, dim, keepdim, dtype); });
+  def_op("sum_to_size(Tensor input, int[*] size)",
+         [](const Tensor& x, IntSpan size) { return sum_to_shape(x, size); }, As::method);
+
+  define_spread<var>("var", "");
+  define_spread<std_deviation>("std", "");
+  define_spread<var_mean>("var_mean", "");
+  define_spread<std_mean>("std_mean", "");
+  def_op("logsumexp(Tensor input, int[] dim, bool keepdim=False, *, Tensor? out=None)", logsumexp);
+
+  def_op("max(Tensor input)", OfAll(max));
+  def_op("max(Tensor input, int dim, bool keepdim=False) -> (values, indices)", AlongDim(max));
+  def_op("min(Tensor input)", OfAll(min));
+  def_op("min(Tensor input, int dim, bool keepdim=False) -> (values, indices)", AlongDim(min));
+  def_op("amax(Tensor input, int[]? dim=None, bool keepdim=False, *, Tensor? out=None)", amax);
+  def_op("amin(Tensor input, int[]? dim=None, bool keepdim=False, *, Tensor? out=None)", amin);
+  def_op("aminmax(Tensor input, *, int? dim=None, bool keepdim=False) -> (min, max)", aminmax);
+  def_op("argmax(Tensor input, int? dim=None, bool keepdim=False, *, Tensor? out=None)", argmax);
+  def_op("argmin(Tensor input, int? dim=None, bool keepdim=False, *, Tensor? out=None)", argmin);
+
+  def_op("median(Tensor input)", OfAll(median));
+  def_op("median(Tensor input, int dim, bool keepdim=False) -> (values, indices)", AlongDim(median));
+  def_op("nanmedian(Tensor input)", OfAll(nanmedian));
+  def_op("nanmedian(Tensor input, int dim, bool keepdim=False) -> (values, indices)", AlongDim(nanmedian));
+  def_op("mode(Tensor input, int dim=-1, bool keepdim=False) -> (values, indices)", mode);
+
+  def_op("any(Tensor input, int[]? dim=None, bool keepdim=False, *, Tensor? out=None)", any);
+  def_op("all(Tensor input, int[]? dim=None, bool keepdim=False, *, Tensor? out=None)", all);
+  def_op("count_nonzero(Tensor input, int[]? dim=None)", count_nonzero);
+
+  def_op("cumsum(Tensor input, int dim, *, dtype? dtype=None, Tensor? out=None)", cumsum);
+  def_op("cumprod(Tensor input, int dim, *, dtype? dtype=None, Tensor? out=None)", cumprod);
+  def_op("cummax(Tensor input, int dim) -> (values, indices)", cummax);
+  def_op("cummin(Tensor input, int dim) -> (values, indices)", cummin);
+  def_op("logcumsumexp(Tensor input, int dim, *, Tensor? out=None)", logcumsumexp);
+  def_op("diff(Tensor input, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None)",
+         [](const Tensor& x, int64_t n, int64_t dim, const Tensor& prepend, const Tensor& append) {
+           if (!prepend.defined() && !append.defined()) return diff(x, n, dim);
+           std::vector<Tensor> parts;
+           for (const Tensor* part : {&prepend, &x, &append})
+             if (part->defined()) parts.push_back(*part);
+           return diff(cat(parts, dim), n, dim);
+         });
+
+  def_op("softmax(Tensor input, int dim, dtype? dtype=None, *, Tensor? out=None)", softmax);
+  def_op("log_softmax(Tensor input, int dim, dtype? dtype=None, *, Tensor? out=None)", log_softmax);
+}
+
+}  // namespace tapegrad::python
