@@ -35,6 +35,52 @@ PyObject* inplace(PyObject* a, PyObject* b) {
   });
 }
 
+/// The same for operators that are functions of their own.
+template <auto Function>
+PyObject* binary_function(PyObject* a, PyObject* b) {
+  if (!is_tensor(a) || !is_operand(b)) Py_RETURN_NOTIMPLEMENTED;
+  return guarded([&] { return to_python(Function(get_tensor(a), Argument<Operand>::get(b))); });
+}
+template <auto Function>
+PyObject* inplace_function(PyObject* a, PyObject* b) {
+  if (!is_operand(b)) Py_RETURN_NOTIMPLEMENTED;
+  return guarded([&] {
+    Function(get_tensor(a), Argument<Operand>::get(b));
+    return Py_NewRef(a);
+  });
+}
+/// number (op) tensor, for the operators above: the number becomes a tensor.
+template <auto Function>
+PyObject* reflected(PyObject* a, PyObject* b) {
+  if (is_tensor(a) || !is_tensor(b)) return binary_function<Function>(a, b);
+  if (!is_number(a)) Py_RETURN_NOTIMPLEMENTED;
+  return guarded([&] {
+    const Tensor number = wrap_scalar(get_scalar(a), get_tensor(b));
+    return to_python(Function(number, Operand(get_tensor(b))));
+  });
+}
+
+PyObject* subtract(PyObject* a, PyObject* b) {
+  if (is_tensor(a) || !is_number(a)) return binary<Sub>(a, b);
+  return guarded([&] { return wrap(rsub(get_tensor(b), get_scalar(a))); });
+}
+PyObject* divide(PyObject* a, PyObject* b) {
+  if (is_tensor(a) || !is_number(a)) return binary<Div>(a, b);
+  return guarded([&] { return wrap(div(get_scalar(a), get_tensor(b))); });
+}
+PyObject* power(PyObject* a, PyObject* b, PyObject* modulus) {
+  if (modulus != Py_None || !is_operand(a) || !is_operand(b)) Py_RETURN_NOTIMPLEMENTED;
+  return guarded([&] { return wrap(pow(Argument<Operand>::get(a), Argument<Operand>::get(b))); });
+}
+PyObject* inplace_power(PyObject* a, PyObject* b, PyObject*) { return inplace_function<pow_>(a, b); }
+PyObject* invert(PyObject* a) {
+  return guarded([&] { return wrap(bitwise_not(get_tensor(a))); });
+}
+PyObject* multiply_matrices(PyObject* a, PyObject* b) {
+  if (!is_tensor(a) || !is_tensor(b)) Py_RETURN_NOTIMPLEMENTED;
+  return guarded([&] { return wrap(matmul(get_tensor(a), get_tensor(b))); });
+}
+
 template <class Op>
 PyObject* unary(PyObject* a) {
   return guarded([&] { return wrap(elementwise(Op{}, get_tensor(a))); });
@@ -95,9 +141,20 @@ PyType_Slot slot(int id, Function* function) {
 std::vector<PyType_Slot> tensor_number_slots() {
   return {
       slot(Py_nb_add, binary<Add>),
-      slot(Py_nb_subtract, binary<Sub>),
+      slot(Py_nb_subtract, subtract),
       slot(Py_nb_multiply, binary<Mul>),
-      slot(Py_nb_true_divide, binary<Div>),
+      slot(Py_nb_true_divide, divide),
+      slot(Py_nb_floor_divide, reflected<floor_divide>),
+      slot(Py_nb_remainder, reflected<remainder>),
+      slot(Py_nb_power, power),
+      slot(Py_nb_matrix_multiply, multiply_matrices),
+      slot(Py_nb_and, binary<BitwiseAnd>),
+      slot(Py_nb_or, binary<BitwiseOr>),
+      slot(Py_nb_xor, binary<BitwiseXor>),
+      slot(Py_nb_lshift, binary<BitwiseLeftShift>),
+      slot(Py_nb_rshift, binary<BitwiseRightShift>),
+      slot(Py_nb_absolute, unary<Abs>),
+      slot(Py_nb_invert, invert),
       slot(Py_nb_negative, unary<Neg>),
       slot(Py_nb_positive, positive),
       slot(Py_nb_bool, tensor_is_true),
@@ -108,6 +165,14 @@ std::vector<PyType_Slot> tensor_number_slots() {
       slot(Py_nb_inplace_subtract, inplace<Sub>),
       slot(Py_nb_inplace_multiply, inplace<Mul>),
       slot(Py_nb_inplace_true_divide, inplace<Div>),
+      slot(Py_nb_inplace_floor_divide, inplace_function<floor_divide_>),
+      slot(Py_nb_inplace_remainder, inplace_function<remainder_>),
+      slot(Py_nb_inplace_power, inplace_power),
+      slot(Py_nb_inplace_and, inplace<BitwiseAnd>),
+      slot(Py_nb_inplace_or, inplace<BitwiseOr>),
+      slot(Py_nb_inplace_xor, inplace<BitwiseXor>),
+      slot(Py_nb_inplace_lshift, inplace<BitwiseLeftShift>),
+      slot(Py_nb_inplace_rshift, inplace<BitwiseRightShift>),
       slot(Py_tp_richcompare, compare_tensors),
   };
 }

@@ -17,9 +17,11 @@ namespace tapegrad {
 /// Which element types an operation computes in.
 enum class Domain {
   floating,  // float and double; integers are converted to the default floating type first
+  real,      // float and double; integers are refused
   number,    // all but bool
   any,       // all; bool computes with 0 and 1
-  bits       // bool and integers
+  bits,      // bool and integers
+  integers
 };
 
 enum Uses : unsigned { kNothing = 0, kA = 1, kB = 2, kC = 4, kY = 8, kNone = 16 };
@@ -29,6 +31,7 @@ struct Elementwise {
   static constexpr bool returns_bool = false;
   static constexpr bool mask_first = false;  // the first operand is a bool tensor, forward sees a Mask
   static constexpr const char* node_name = nullptr;  // PyTorch's, where it is not the title-cased name
+  static constexpr const char* node_name_with_number = nullptr;  // if PyTorch has another one when an operand is a number
   static constexpr unsigned uses_a = kNone, uses_b = kNone, uses_c = kNone;
   static constexpr bool takes_number = true;   // the second operand of the function may be a Python number
   static constexpr bool binds_itself = true;   // false: the Python function needs more than the operands

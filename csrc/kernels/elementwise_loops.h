@@ -11,6 +11,31 @@ TAPEGRAD_INLINE Vec<T> zero_like(const Vec<T>&) {
   return Vec<T>(0);
 }
 
+/// a to the power of b, for integers; the caller has refused negative exponents.
+template <Integral T>
+TAPEGRAD_INLINE Vec<T> integer_pow(Vec<T> a, SameVec<T> b) {
+  return map_lanes(a, b, [](T base, T exponent) {
+    UnsignedBits<T> result = 1, square = static_cast<UnsignedBits<T>>(base);
+    for (; exponent > 0; exponent = static_cast<T>(exponent / 2)) {
+      if (exponent % 2) result = static_cast<UnsignedBits<T>>(result * square);
+      square = static_cast<UnsignedBits<T>>(square * square);
+    }
+    return static_cast<T>(result);
+  });
+}
+
+/// Shifts; those by the width of the type or more push all bits out.
+template <Integral T>
+TAPEGRAD_INLINE Vec<T> shift_left(Vec<T> a, SameVec<T> b) {
+  const auto inside = (b >= 0) & (b < int(8 * sizeof(T)));
+  return where(inside, a << where(inside, b, 0), 0);
+}
+template <Integral T>
+TAPEGRAD_INLINE Vec<T> shift_right(Vec<T> a, SameVec<T> b) {
+  const auto inside = (b >= 0) & (b < int(8 * sizeof(T)));
+  return a >> where(inside, b, int(8 * sizeof(T) - 1));
+}
+
 /// bool computes on bytes 0 and 1.
 template <class T>
 struct ComputeType {
@@ -86,14 +111,23 @@ void backward_block(char* const* operands, int64_t count, const void* parameters
   });
 }
 
+template <class T>
+constexpr bool computes_in(Domain domain) {
+  switch (domain) {
+    case Domain::any: return true;
+    case Domain::number: return !__is_same(T, bool);
+    case Domain::bits: return Integral<T>;
+    case Domain::integers: return Integral<T> && !__is_same(T, bool);
+    default: return Floating<T>;
+  }
+}
+
 template <class Op>
 void register_op(ElementwiseKernels& table) {
   auto& forward = table.forward[op_index<Op>];
   int type = 0;
-#define TG_REGISTER(T, NAME)                                                               \
-  if constexpr (Op::domain == Domain::any || (Op::domain == Domain::number && !__is_same(T, bool)) || \
-                (Op::domain == Domain::bits && Integral<T>) || Floating<T>)                \
-    if constexpr (!(Op::domain == Domain::bits && Floating<T>)) forward[type] = forward_block<Op, T>; \
+#define TG_REGISTER(T, NAME) \
+  if constexpr (computes_in<T>(Op::domain)) forward[type] = forward_block<Op, T>; \
   ++type;
   TG_FORALL_DTYPES(TG_REGISTER)
 #undef TG_REGISTER

@@ -65,7 +65,7 @@ DType compute_type(const ElementwiseInfo& info, std::span<const Operand> operand
   if (dtype == DType::bool_ && std::string_view(info.name) == "neg")
     fail(ErrorKind::runtime, "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a "
          "mask, use the `~` or `logical_not()` operator instead.");
-  fail(ErrorKind::runtime, "\"", info.name, "_cpu\" not implemented for '", scalar_type_name(dtype),
+  fail(ErrorKind::not_implemented, "\"", info.name, "_cpu\" not implemented for '", scalar_type_name(dtype),
        "'; convert the operands to a type that it accepts.");
 }
 

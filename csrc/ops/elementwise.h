@@ -60,7 +60,7 @@ class ElementwiseNode final : public autograd::NodeWithEdges<Op::arity> {
     if constexpr (((Op::uses_a | Op::uses_b | Op::uses_c) & kY) != 0) output_ = autograd::SavedTensor(out, true);
   }
 
-  std::string name() const override { return Op::node_name ? Op::node_name : backward_name(Op::name); }
+  std::string name() const override;
   void apply(std::span<Tensor> gradients, std::span<Tensor> results) override;
   void release_saved() override {
     if (!kSaves) return;

@@ -7,6 +7,12 @@
 namespace tapegrad {
 
 template <class Op>
+std::string ElementwiseNode<Op>::name() const {
+  if (is_scalar_ && Op::node_name_with_number) return Op::node_name_with_number;
+  return Op::node_name ? Op::node_name : backward_name(Op::name);
+}
+
+template <class Op>
 void ElementwiseNode<Op>::capture(std::span<const Operand> operands, bool clone_first) {
   constexpr unsigned uses[] = {Op::uses_a, Op::uses_b, Op::uses_c};
   unsigned needed = 0;
