@@ -78,6 +78,7 @@ PYBIND11_MODULE(_C, module) {
   define_elementwise_ops();
   define_create_ops();
   define_autograd_ops();
+  define_matmul_ops();
   define_view_ops();
   define_index_ops();
   define_data_ops();
