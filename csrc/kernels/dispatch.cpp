@@ -12,9 +12,14 @@ namespace tapegrad {
   }
 #ifdef TAPEGRAD_HAS_V2
 TG_DECLARE_TABLE(isa_v2)
+#endif
+#ifdef TAPEGRAD_HAS_V3
 TG_DECLARE_TABLE(isa_v3)
+#endif
+#ifdef TAPEGRAD_HAS_V4
 TG_DECLARE_TABLE(isa_v4)
-#else
+#endif
+#ifdef TAPEGRAD_HAS_BASE
 TG_DECLARE_TABLE(isa_base)
 #endif
 
@@ -28,50 +33,51 @@ struct Candidate {
   const KernelTable& (*table)();
 };
 
-struct Candidates {
-  Candidate list[3];
-  int count;
-};
-
-// Worst first.
-const Candidates& candidates() {
-#ifdef TAPEGRAD_HAS_V2
-  __builtin_cpu_init();
-  static const Candidates all = {{{"x86-64-v2", __builtin_cpu_supports("sse4.2") != 0, isa_v2::table},
-                                  {"x86-64-v3",
-                                   __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                                       __builtin_cpu_supports("bmi2"),
-                                   isa_v3::table},
-                                  {"x86-64-v4",
-                                   __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                                       __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
-                                       __builtin_cpu_supports("avx512vl"),
-                                   isa_v4::table}},
-                                 3};
-#else
-  static const Candidates all = {{{"baseline", true, isa_base::table}}, 1};
+#ifdef __x86_64__
+[[maybe_unused]] bool has_v2() { return __builtin_cpu_supports("sse4.2"); }
+[[maybe_unused]] bool has_v3() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2"); }
+[[maybe_unused]] bool has_v4() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
 #endif
+
+// Worst first; a null name ends the list.
+const Candidate* candidates() {
+  static const Candidate all[] = {
+#ifdef TAPEGRAD_HAS_BASE
+      {"baseline", true, isa_base::table},
+#endif
+#ifdef TAPEGRAD_HAS_V2
+      {"x86-64-v2", has_v2(), isa_v2::table},
+#endif
+#ifdef TAPEGRAD_HAS_V3
+      {"x86-64-v3", has_v3(), isa_v3::table},
+#endif
+#ifdef TAPEGRAD_HAS_V4
+      {"x86-64-v4", has_v4(), isa_v4::table},
+#endif
+      {nullptr, false, nullptr}};
   return all;
 }
 
 }  // namespace
 
 const char* const* available_kernels() {
-  static const char* names[4] = {};
+  static const char* names[5] = {};
   int count = 0;
-  const Candidates& all = candidates();
-  for (int i = 0; i < all.count; ++i)
-    if (all.list[i].supported) names[count++] = all.list[i].name;
+  for (const Candidate* c = candidates(); c->name; ++c)
+    if (c->supported) names[count++] = c->name;
   return names;
 }
 
 const char* select_kernels() {
   const char* wanted = getenv("TAPEGRAD_ISA");
-  const Candidates& all = candidates();
-  for (int i = all.count - 1; i >= 0; --i) {
-    const Candidate& candidate = all.list[i];
-    if (!candidate.supported || (wanted && *wanted && strcmp(wanted, candidate.name) != 0)) continue;
-    kernels = &candidate.table();
+  const Candidate* best = nullptr;
+  for (const Candidate* c = candidates(); c->name; ++c)
+    if (c->supported && (!wanted || !*wanted || strcmp(wanted, c->name) == 0)) best = c;
+  if (best) {
+    kernels = &best->table();
     return nullptr;
   }
   return wanted ? "TAPEGRAD_ISA names an instruction set that this machine or this build does not have; unset it, or "
