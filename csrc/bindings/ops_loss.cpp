@@ -21,6 +21,17 @@ void define_loss_ops() {
   def_op("cross_entropy(Tensor input, Tensor target, Tensor? weight=None, str reduction=\"mean\", int ignore_index=-100, "
          "float label_smoothing=0.0)",
          cross_entropy, kFunction);
+
+  def_op("layer_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=1e-05)",
+         layer_norm, kFunction);
+  def_op("rms_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, float? eps=None)", rms_norm, kFunction);
+  def_op("batch_norm(Tensor input, Tensor? running_mean, Tensor? running_var, Tensor? weight, Tensor? bias, bool training, "
+         "float momentum, float eps)",
+         batch_norm, kFunction);
+  def_op("group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1e-05)", group_norm, kFunction);
+  def_op("instance_norm(Tensor input, Tensor? running_mean, Tensor? running_var, Tensor? weight, Tensor? bias, "
+         "bool use_input_stats, float momentum, float eps)",
+         instance_norm, kFunction);
 }
 
 }  // namespace tapegrad::python

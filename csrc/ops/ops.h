@@ -9,6 +9,8 @@
 #include "ops/random.h"
 #include "ops/loss.h"
 #include "ops/matmul.h"
+#include "ops/norm.h"
+#include "ops/rows.h"
 #include "ops/reduce.h"
 #include "ops/rows.h"
 #include "ops/scan.h"

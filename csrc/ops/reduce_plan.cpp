@@ -1,7 +1,6 @@
 #include "ops/reduce_plan.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "core/parallel.h"
 #include "ops/copy.h"
@@ -53,10 +52,23 @@ constexpr DType result_dtype(ReduceOp op, DType dtype) {
   return combining(op) <= ReduceOp::prod ? accumulated_type(dtype) : dtype;
 }
 
-/// Neighbouring dimensions of the same kind, merged.
+/// Neighbouring dimensions, reduced or kept together.
 struct Group {
   int64_t size;
   bool reduced;
+};
+struct Groups {
+  Group list[kMaxDims];
+  int count = 0, reduced = 0;
+
+  void push(int64_t size, bool is_reduced) {
+    if (count > 0 && list[count - 1].reduced == is_reduced) {
+      list[count - 1].size *= size;
+    } else {
+      list[count++] = {size, is_reduced};
+      reduced += is_reduced;
+    }
+  }
 };
 
 /// One contiguous (outer, n, inner) to (outer, inner). Long reductions are cut into pieces of fixed size,
@@ -99,7 +111,7 @@ void reduce_block(ReduceOp op, DType dtype, const char* in, char* out, const cha
 
 /// The dimensions of `x` in the order of memory as groups; false when they leave gaps or when the kept
 /// dimensions are not in the order of the result.
-bool find_groups(const Tensor& x, DimMask mask, std::vector<Group>& groups) {
+bool find_groups(const Tensor& x, DimMask mask, Groups& groups) {
   const int rank = x.dim();
   int order[kMaxDims];
   for (int i = 0; i < rank; ++i) {
@@ -119,12 +131,9 @@ bool find_groups(const Tensor& x, DimMask mask, std::vector<Group>& groups) {
     if (!reduced && dim > next_kept) return false;
     if (!reduced) next_kept = dim;
     expected *= size;
-    if (!groups.empty() && groups.back().reduced == reduced)
-      groups.back().size *= size;
-    else
-      groups.push_back({size, reduced});
+    groups.push(size, reduced);
   }
-  std::reverse(groups.begin(), groups.end());
+  std::reverse(groups.list, groups.list + groups.count);
   return true;
 }
 
@@ -151,26 +160,32 @@ Tensor reduce_values(ReduceOp op, const Tensor& x, DimMask mask, IntSpan result_
     return out;
   }
   if (out.numel() == 0) return out;
-  std::vector<Group> groups;
-  const auto reduced_groups = [&] {
-    return std::count_if(groups.begin(), groups.end(), [](Group g) { return g.reduced; });
-  };
-  if (x.numel() == 0 || !find_groups(x, mask, groups) || (centers && reduced_groups() > 1)) {
-    const Tensor ordered = kept_dims_first(x, mask);
-    reduce_block(op, x.dtype(), ordered.raw(), out.raw(), centers, out.numel(),
-                 reduced_count(x.shape(), mask), 1);
+  Groups groups;
+  const bool whole = x.numel() > 0 && find_groups(x, mask, groups);
+  if (whole && centers && groups.reduced == 2 && groups.count == 3) {  // as in statistics per channel
+    const int64_t samples = groups.list[0].size, kept = groups.list[1].size, n = groups.list[2].size;
+    const Tensor partial = empty({{samples, kept}}, out.dtype());
+    for (int64_t i = 0; i < samples; ++i)
+      reduce_block(op, x.dtype(), x.raw() + i * kept * n * x.item_size(), partial.raw() + i * kept * out.item_size(), centers, kept, n, 1);
+    reduce_block(combining(op), out.dtype(), partial.raw(), out.raw(), nullptr, 1, samples, kept);
     return out;
   }
+  if (!whole || (centers && groups.reduced > 1)) {
+    const Tensor ordered = kept_dims_first(x, mask);
+    reduce_block(op, x.dtype(), ordered.raw(), out.raw(), centers, out.numel(), reduced_count(x.shape(), mask), 1);
+    return out;
+  }
+
   // One group after another, the innermost first.
   Tensor source = x;
-  int64_t total = x.numel(), inner = 1, left = reduced_groups();
+  int64_t total = x.numel(), inner = 1, left = groups.reduced;
   if (left == 0) {
     reduce_block(op, x.dtype(), x.raw(), out.raw(), centers, out.numel(), 1, 1);
     return out;
   }
-  for (size_t i = groups.size(); i-- > 0;) {
-    const int64_t size = groups[i].size;
-    if (!groups[i].reduced) {
+  for (int i = groups.count; i-- > 0;) {
+    const int64_t size = groups.list[i].size;
+    if (!groups.list[i].reduced) {
       inner *= size;
       continue;
     }
