@@ -59,7 +59,7 @@ PyObject* parse_default(std::string_view text) {
 
 Parameter parse_parameter(std::string_view text) {
   static const std::map<std::string_view, Kind> kinds = {
-      {"Tensor", Kind::tensor}, {"Tensor[]", Kind::tensors}, {"Operand", Kind::operand}, {"Scalar", Kind::scalar},
+      {"Tensor", Kind::tensor}, {"Tensor[]", Kind::tensors}, {"Tensor[*]", Kind::tensors}, {"Operand", Kind::operand}, {"Scalar", Kind::scalar},
       {"int", Kind::integer},   {"int[]", Kind::integers},   {"int[*]", Kind::integers}, {"float", Kind::real},
       {"bool", Kind::boolean},  {"str", Kind::string},       {"dtype", Kind::dtype},     {"any", Kind::any}};
   static const std::map<std::string_view, std::string_view> aliases = {
@@ -72,14 +72,14 @@ Parameter parse_parameter(std::string_view text) {
   const auto kind = kinds.find(type);
   if (kind == kinds.end()) fail(ErrorKind::runtime, "signature: unknown type in '", text, "'");
   parameter.kind = kind->second;
-  parameter.varargs = type == "int[*]";
+  parameter.varargs = type.ends_with("[*]");
   const size_t equals = rest.find('=');
   const std::string_view name = rest.substr(0, equals);
   parameter.name = intern(name);
   if (auto alias = aliases.find(name); alias != aliases.end()) parameter.alias = intern(alias->second);
   if (equals != std::string_view::npos) parameter.value = parse_default(rest.substr(equals + 1));
   const std::string shown = type == "int[*]" || type == "int[]" ? "tuple of ints"
-                            : type == "Tensor[]"                ? "tuple of Tensors"
+                            : type.starts_with("Tensor[")        ? "tuple of Tensors"
                             : type == "Scalar"                  ? "Number"
                             : type == "Operand"                 ? "Tensor or Number"
                             : type == "dtype"                   ? "torch.dtype"
@@ -125,11 +125,12 @@ Mismatch bind(const Overload& overload, PyObject* const* args, Py_ssize_t count,
   Py_ssize_t used = 0;
   for (int i = 0; i < overload.positional && used < count; ++i) {
     const Parameter& parameter = parameters[i];
-    if (parameter.varargs && is_integer(args[used])) {
+    const auto is_member = parameter.kind == Kind::tensors ? is_tensor : is_integer;
+    if (parameter.varargs && is_member(args[used])) {
       const Py_ssize_t rest = count - used;
       gathered = Object::steal(PyTuple_New(rest));
       for (Py_ssize_t k = 0; k < rest; ++k) {
-        if (!is_integer(args[used + k])) return {Fit::wrong_type, i, args[used + k]};
+        if (!is_member(args[used + k])) return {Fit::wrong_type, i, args[used + k]};
         PyTuple_SET_ITEM(gathered.get(), k, Py_NewRef(args[used + k]));
       }
       slots[i] = gathered.get();

@@ -6,9 +6,6 @@ namespace tapegrad::python {
 
 namespace {
 
-/// einsum("ij,jk->ik", a, b) or einsum("...", [a, b]).
-Tensor call_einsum(std::string_view equation, const std::vector<Tensor>& operands) { return einsum(equation, operands); }
-
 Tensor call_tensordot(const Tensor& a, const Tensor& b, PyObject* dims) {
   if (is_integer(dims)) {
     const int64_t count = get_integer(dims);
@@ -46,7 +43,7 @@ void define_matmul_ops() {
   def_op("addbmm(Tensor input, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1, Tensor? out=None)", addbmm);
   def_op("addmv(Tensor input, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1, Tensor? out=None)", addmv);
   def_op("addr(Tensor input, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1, Tensor? out=None)", addr);
-  def_op("_einsum(str equation, Tensor[] operands)", call_einsum, As::function);
+  def_op("einsum(str equation, Tensor[*] operands)", einsum, As::function);
   def_op("tensordot(Tensor a, Tensor b, any dims=2)", call_tensordot, As::function);
   def_op("kron(Tensor input, Tensor other, *, Tensor? out=None)", kron);
   def_op("trace(Tensor input)", trace);

@@ -100,11 +100,11 @@ void define_joins() {
   def_op("_atleast_1d(Tensor[] tensors)", [](const Tensors& tensors) { return atleast_1d(tensors); });
   def_op("_atleast_2d(Tensor[] tensors)", [](const Tensors& tensors) { return atleast_2d(tensors); });
   def_op("_atleast_3d(Tensor[] tensors)", [](const Tensors& tensors) { return atleast_3d(tensors); });
-  def_op("_broadcast_tensors(Tensor[] tensors)", broadcast_tensors);
-  def_op("_meshgrid(Tensor[] tensors, str indexing)", [](const Tensors& tensors, std::string_view indexing) {
-    return meshgrid(tensors, std::string(indexing));
+  def_op("broadcast_tensors(Tensor[*] tensors)", broadcast_tensors);
+  def_op("meshgrid(Tensor[*] tensors, *, str? indexing=None)", [](const Tensors& tensors, std::optional<std::string_view> indexing) {
+    return meshgrid(tensors, std::string(indexing.value_or("ij")));
   });
-  def_op("_cartesian_prod(Tensor[] tensors)", cartesian_prod);
+  def_op("cartesian_prod(Tensor[*] tensors)", cartesian_prod);
   def_op("combinations(Tensor input, int r=2, bool with_replacement=False)", combinations, As::function);
 }
 
