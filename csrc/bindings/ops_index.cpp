@@ -1,6 +1,8 @@
 // Picking, writing, masks and sorting in Python.
 #include "bindings/arg_parser.h"
+#include "ops/copy.h"
 #include "ops/index.h"
+#include "ops/sort.h"
 #include "ops/views.h"
 
 namespace tapegrad::python {
@@ -128,12 +130,96 @@ void define_masks() {
   def_op("where(Tensor condition)", nonzero_tuple, As::function);
 }
 
+/// Values alone, or with what was asked for besides.
+PyObject* unique_to_python(const UniqueResult& result, bool inverse, bool counts) {
+  std::vector<Tensor> members = {result.values};
+  if (inverse) members.push_back(result.inverse);
+  if (counts) members.push_back(result.counts);
+  return members.size() == 1 ? to_python(members[0]) : to_python(members);
+}
+
+/// A number as a 0-dim tensor of the default type of its kind.
+Tensor as_tensor(PyObject* object) {
+  if (is_tensor(object)) return get_tensor(object);
+  const Scalar scalar = get_scalar(object);
+  return full_values({}, scalar, scalar.dtype());
+}
+
+bool searches_right(bool right, std::optional<std::string_view> side) {
+  TG_CHECK(!side || *side == "left" || *side == "right",
+           "torch.searchsorted(): side can only be 'left' or 'right' but got ", *side);
+  TG_CHECK(!side || !right || *side == "right",
+           "torch.searchsorted(): side and right can't be set to opposites, got side of left while right was "
+           "True");
+  return right || (side && *side == "right");
+}
+
+void define_sorting() {
+  def_op(
+      "sort(Tensor input, int dim=-1, bool descending=False, bool stable=False, *, any out=None) -> (values, "
+      "indices)",
+      [](const Tensor& x, int64_t dim, bool descending, bool) { return sort(x, dim, descending); });
+  def_op(
+      "sort(Tensor input, *, bool stable=False, int dim=-1, bool descending=False, any out=None) -> (values, "
+      "indices)",
+      [](const Tensor& x, bool, int64_t dim, bool descending) { return sort(x, dim, descending); });
+  def_op("argsort(Tensor input, int dim=-1, bool descending=False, bool stable=False)",
+         [](const Tensor& x, int64_t dim, bool descending, bool) { return argsort(x, dim, descending); });
+  def_op("msort(Tensor input, *, Tensor? out=None)", [](const Tensor& x) { return std::get<0>(sort(x, 0)); });
+  def_op(
+      "topk(Tensor input, int k, int dim=-1, bool largest=True, bool sorted=True, *, any out=None) -> "
+      "(values, indices)",
+      topk);
+  def_op(
+      "kthvalue(Tensor input, int k, int dim=-1, bool keepdim=False, *, any out=None) -> (values, indices)",
+      kthvalue);
+  def_op(
+      "unique(Tensor input, bool sorted=True, bool return_inverse=False, bool return_counts=False, int? "
+      "dim=None)",
+      [](const Tensor& x, bool, bool inverse, bool counts, std::optional<int64_t> dim) {
+        return unique_to_python(unique(x, dim), inverse, counts);
+      });
+  def_op(
+      "unique_consecutive(Tensor input, bool return_inverse=False, bool return_counts=False, int? dim=None)",
+      [](const Tensor& x, bool inverse, bool counts, std::optional<int64_t> dim) {
+        return unique_to_python(unique_consecutive(x, dim), inverse, counts);
+      });
+  def_op(
+      "searchsorted(Tensor sorted_sequence, any input, *, bool out_int32=False, bool right=False, str? "
+      "side=None, "
+      "Tensor? sorter=None, Tensor? out=None)",
+      [](const Tensor& sequence, PyObject* values, bool int32, bool right,
+         std::optional<std::string_view> side, const Tensor& sorter) {
+        return searchsorted(sequence, as_tensor(values), searches_right(right, side), int32, sorter);
+      },
+      As::function);
+  def_op(
+      "bucketize(Operand input, Tensor boundaries, *, bool out_int32=False, bool right=False, Tensor? "
+      "out=None)",
+      [](const Operand& values, const Tensor& boundaries, bool int32, bool right) {
+        const Tensor tensor =
+            values.is_tensor() ? values.tensor() : full_values({}, values.scalar(), values.scalar().dtype());
+        return bucketize(tensor, boundaries, right, int32);
+      },
+      As::function);
+  def_op("bincount(Tensor input, Tensor? weights=None, int minlength=0)", bincount);
+  def_op("histc(Tensor input, int bins=100, float min=0, float max=0, *, Tensor? out=None)", histc);
+  def_op(
+      "isin(any elements, any test_elements, *, bool assume_unique=False, bool invert=False)",
+      [](PyObject* elements, PyObject* candidates, bool, bool invert) {
+        return isin(as_tensor(elements), as_tensor(candidates), invert);
+      },
+      As::function);
+  def_op("_one_hot(Tensor tensor, int num_classes=-1)", one_hot, As::function);
+}
+
 }  // namespace
 
 void define_index_ops() {
   define_rows();
   define_scatter();
   define_masks();
+  define_sorting();
 }
 
 }  // namespace tapegrad::python
