@@ -145,7 +145,8 @@ void check_inplace(const Tensor& tensor, bool records) {
     const bool tracked = requires_grad(Tensor(tensor->base)) || requires_grad(tensor);
     if (tensor->view_kind == ViewKind::multi_output && (tracked || records)) {
       Node* node = grad_fn(tensor);
-      fail(ErrorKind::runtime, "Output ", tensor->output_nr, " of ", node ? node->name() : "a multi-view operation",
+      const std::string name = node ? node->name() : "a multi-view operation";
+      fail(ErrorKind::runtime, "Output ", tensor->output_nr, " of ", name.substr(0, name.find("Backward")),
            " is a view and is being modified inplace. This view is the output of a function that returns multiple views. "
            "Such functions do not allow the output views to be modified inplace. You should replace the inplace operation "
            "by an out-of-place one.");

@@ -84,7 +84,7 @@ struct SequenceReader {
       return;
     }
     TG_CHECK_VALUE(depth == shape.size(), "expected sequence of equal length at dim ", depth);
-    if (PyUnicode_Check(object)) fail(ErrorKind::type, "new(): invalid data type 'str'");
+    TG_CHECK_TYPE(!PyUnicode_Check(object), "new(): invalid data type 'str'");
     if (!PyBool_Check(object) && !is_integer(object)) fail_index_type();
     all_bool = all_bool && PyBool_Check(object);
     values.push_back(get_integer(object));
@@ -174,11 +174,12 @@ class KeyReader {
       return;
     }
     if (is_tensor(item)) return apply_tensor(get_tensor(item));
+    TG_CHECK_TYPE(!PyUnicode_Check(item), "new(): invalid data type 'str'");
     if (is_index_array(item)) return apply_tensor(tensor_from_buffer(item));
     if (PyList_Check(item) || PyTuple_Check(item) || PyRange_Check(item))
       return apply_tensor(tensor_from_sequence(item));
     if (is_number(item) && PyIndex_Check(item)) return apply_integer(get_integer(item));
-    if (PySequence_Check(item) && !PyUnicode_Check(item)) {
+    if (PySequence_Check(item)) {
       const Object list = checked(PySequence_List(item));
       return apply_tensor(tensor_from_sequence(list.get()));
     }
@@ -280,23 +281,23 @@ Tensor get_item(const Tensor& x, PyObject* key) {
 }
 
 void set_item(const Tensor& x, PyObject* key, PyObject* value) {
-  Tensor values;
-  if (is_tensor(value)) {
-    values = get_tensor(value);
-  } else {
-    TG_CHECK_TYPE(is_number(value), "can't assign a ", Py_TYPE(value)->tp_name, " to a torch.",
-                  scalar_type_name(x.dtype()), "Tensor; convert it with torch.tensor first");
-    values = full_values({}, get_scalar(value), x.dtype());
-  }
+  const bool is_scalar = !is_tensor(value);
+  TG_CHECK_TYPE(!is_scalar || is_number(value), "can't assign a ", Py_TYPE(value)->tp_name, " to a torch.",
+                scalar_type_name(x.dtype()), "Tensor; convert it with torch.tensor first");
   KeyReader reader(x);
   read_key(reader, key);
-  if (!reader.has_indices()) {
-    const Tensor& part = reader.part();
-    copy_(part, values.dim() > part.dim() ? without_leading_ones(values) : values);
-    return;
+  const Tensor& part = reader.part();
+  if (!reader.has_indices() && is_scalar) {
+    fill_(part, get_scalar(value));
+  } else if (!reader.has_indices()) {
+    Tensor values = get_tensor(value);
+    if (values.dim() > part.dim()) values = without_leading_ones(values);
+    copy_(part, values.shape() == part.shape() ? values : expand(values, part.shape()));
+  } else {
+    const Tensor values =
+        is_scalar ? full_values({}, get_scalar(value), x.dtype()) : to(get_tensor(value), x.dtype());
+    index_put_(part, reader.indices(), without_leading_ones(values));
   }
-  if (values.dtype() != x.dtype()) values = to(values, x.dtype());
-  index_put_(reader.part(), reader.indices(), without_leading_ones(values));
 }
 
 }  // namespace tapegrad::python

@@ -28,7 +28,7 @@ void define_shapes() {
   def_op("reshape_as(Tensor input, Tensor other)", reshape_as, As::method);
   def_op("flatten(Tensor input, int start_dim=0, int end_dim=-1)", flatten);
   def_op("ravel(Tensor input)",
-         [](const Tensor& x) { return x.dim() == 1 ? contiguous(x) : reshape(x, {{-1}}); });
+         [](const Tensor& x) { return x.dim() == 1 ? contiguous(x) : view(contiguous(x), {{-1}}); });
   def_op("unflatten(Tensor input, int dim, int[] sizes)", unflatten);
 
   def_op("transpose(Tensor input, int dim0, int dim1)", transpose);

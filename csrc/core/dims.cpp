@@ -21,14 +21,16 @@ Dims contiguous_strides(IntSpan shape) {
 }
 
 Dims broadcast_shapes(IntSpan a, IntSpan b) {
-  if (a.size() < b.size()) std::swap(a, b);
+  const bool swapped = a.size() < b.size();
+  if (swapped) std::swap(a, b);
   Dims result(a);
   const int offset = static_cast<int>(a.size() - b.size());
   for (int i = static_cast<int>(b.size()) - 1; i >= 0; --i) {
     const int64_t size_a = a[i + offset], size_b = b[i];
     if (size_a == size_b || size_b == 1) continue;
-    TG_CHECK(size_a == 1, "The size of tensor a (", size_a, ") must match the size of tensor b (", size_b,
-             ") at non-singleton dimension ", i + offset, ". Shapes were ", to_string(a), " and ", to_string(b),
+    TG_CHECK(size_a == 1, "The size of tensor a (", swapped ? size_b : size_a, ") must match the size of tensor b (",
+             swapped ? size_a : size_b, ") at non-singleton dimension ", i + offset, ". Shapes were ",
+             to_string(swapped ? b : a), " and ", to_string(swapped ? a : b),
              "; sizes are matched from the last dimension, and a size of 1 stretches.");
     result[i + offset] = size_b;
   }

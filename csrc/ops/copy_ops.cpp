@@ -27,8 +27,8 @@ Tensor to(const Tensor& x, DType dtype, bool copy) {
 }
 
 const Tensor& copy_(const Tensor& self, const Tensor& source) {
-  if (self.is_same(source)) return self;
   autograd::check_inplace(self, autograd::any_tracked(autograd::TensorRefs{self, source}));
+  if (self.is_same(source)) return self;
   const Dims shape =
       self.shape() == source.shape() ? self.shape() : broadcast_shapes(self.shape(), source.shape());
   TG_CHECK(shape == self.shape(), "output with shape ", to_string(self.shape()),

@@ -43,7 +43,7 @@ Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index) {
   if (x.dim() > 0) return gather_rows("IndexSelectBackward0", x, entries, axis(at));
   TG_CHECK(entries.numel() == 1, "index_select(): Index to scalar can have only 1 value, got ",
            entries.numel(), " value(s)");
-  return reshape(gather_rows("IndexSelectBackward0", reshape(x, {{1}}), entries, axis(0)), {});
+  return record("IndexSelectBackward0", contiguous_values(x), {x}, {}, [](Backward& b) { return b.grad(); });
 }
 
 namespace {
@@ -143,27 +143,52 @@ Tensor fill_value(const char* name, const Tensor& x, const Tensor& value) {
   return to(value, x.dtype());
 }
 
+/// The gradient of a filled number is that of all places it went to; a place that is named twice counts once.
+template <class F>
+auto fill_derivative(int dim, F record_it) {
+  return record_it([dim](Backward& b) {
+    const Tensor others = index_fill(b.grad(), dim, b.saved(0), 0);
+    b.give(0, others);
+    b.give(1, [&] { return b.grad() - others; });
+  });
+}
+
+Tensor filled(const char* name, const Tensor& x, int64_t dim, const Tensor& index, const Tensor& value) {
+  const int at = wrap_dim(dim, x.dim());
+  const Tensor entries = fill_index(x, at, index);
+  Tensor out = cast_values(x, x.dtype());
+  write_rows(out, entries, axis(at), value, RowWrite::put);
+  return fill_derivative(at, [&](auto derivative) {
+    return record(name, std::move(out), {x, value}, {save(entries)}, derivative);
+  });
+}
+
+const Tensor& filled_(const char* name, const Tensor& x, int64_t dim, const Tensor& index,
+                      const Tensor& value) {
+  const int at = wrap_dim(dim, x.dim());
+  const Tensor entries = fill_index(x, at, index);
+  autograd::check_inplace(x, autograd::any_tracked(autograd::TensorRefs{x, value}));
+  check_no_internal_overlap(x);
+  write_rows(x, entries, axis(at), value, RowWrite::put);
+  fill_derivative(at, [&](auto derivative) {
+    autograd::record_inplace(name, x, {x, value}, {save(entries)}, derivative);
+  });
+  return x;
+}
+
 }  // namespace
 
 Tensor index_fill(const Tensor& x, int64_t dim, const Tensor& index, Scalar value) {
-  const int at = wrap_dim(dim, x.dim());
-  return with_rows("IndexFillBackward0", x, fill_index(x, at, index), axis(at), fill_value(x, value),
-                   RowWrite::put);
+  return filled("IndexFillBackward0", x, dim, index, fill_value(x, value));
 }
 Tensor index_fill(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& value) {
-  const int at = wrap_dim(dim, x.dim());
-  return with_rows("IndexFillBackward1", x, fill_index(x, at, index), axis(at),
-                   fill_value("index_fill_", x, value), RowWrite::put);
+  return filled("IndexFillBackward1", x, dim, index, fill_value("index_fill_", x, value));
 }
 const Tensor& index_fill_(const Tensor& x, int64_t dim, const Tensor& index, Scalar value) {
-  const int at = wrap_dim(dim, x.dim());
-  return with_rows_("IndexFillBackward0", x, fill_index(x, at, index), axis(at), fill_value(x, value),
-                    RowWrite::put);
+  return filled_("IndexFillBackward0", x, dim, index, fill_value(x, value));
 }
 const Tensor& index_fill_(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& value) {
-  const int at = wrap_dim(dim, x.dim());
-  return with_rows_("IndexFillBackward1", x, fill_index(x, at, index), axis(at),
-                    fill_value("index_fill_", x, value), RowWrite::put);
+  return filled_("IndexFillBackward1", x, dim, index, fill_value("index_fill_", x, value));
 }
 
 namespace {

@@ -222,9 +222,9 @@ Tensor combinations(const Tensor& x, int64_t r, bool with_replacement) {
     for (int64_t i = place + 1; i < r; ++i)
       choice[static_cast<size_t>(i)] = choice[static_cast<size_t>(i - 1)] + (with_replacement ? 0 : 1);
   }
-  Tensor index = empty({{count * r}}, DType::int64);
-  std::copy(rows.begin(), rows.end(), index.data<int64_t>());
-  return view(index_select(x, 0, index), {{count, r}});
+  Tensor positions = empty({{count, r}}, DType::int64);
+  std::copy(rows.begin(), rows.end(), positions.data<int64_t>());
+  return index(x, {positions});
 }
 
 }  // namespace tapegrad

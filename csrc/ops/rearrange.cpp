@@ -51,12 +51,16 @@ Tensor rolled(const Tensor& x, int64_t shift, int dim) {
 
 Tensor roll(const Tensor& x, IntSpan shifts, IntSpan dims) {
   TG_CHECK(!shifts.empty(), "`shifts` required");
-  if (dims.empty() && shifts.size() == 1) return view(roll(flatten(contiguous(x)), shifts, {{0}}), x.shape());
-  TG_CHECK(shifts.size() == dims.size(), "shifts and dimensions must align. shifts: ", shifts.size(),
+  const bool flat = dims.empty() && shifts.size() == 1;
+  TG_CHECK(flat || shifts.size() == dims.size(), "shifts and dimensions must align. shifts: ", shifts.size(),
            ", dims:", dims.size());
   Tensor out = x;
   {
     const autograd::NoGrad no_grad;
+    if (flat) {
+      const Tensor rolled_flat = rolled(reshape(x, {{-1}}), shifts[0], 0);
+      out = make_view(rolled_flat, x.shape(), contiguous_strides(x.shape()), 0);
+    }
     for (size_t i = 0; i < dims.size(); ++i) out = rolled(out, shifts[i], wrap_dim(dims[i], x.dim()));
   }
   Dims back(shifts);

@@ -25,6 +25,12 @@ bool index_bounds(const Tensor& index, Tensor& plain, int64_t& smallest, int64_t
   return true;
 }
 
+int64_t first_outside(const Tensor& index, int64_t low, int64_t high) {
+  const int64_t* entry = index.data<int64_t>();
+  while (*entry >= low && *entry < high) ++entry;
+  return *entry;
+}
+
 Tensor wrap_index(const Tensor& index, int64_t size) {
   Tensor wrapped = empty(index.shape(), DType::int64);
   const int64_t* from = index.data<int64_t>();

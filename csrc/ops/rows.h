@@ -40,6 +40,8 @@ Dims picked_shape(const Tensor& x, const Tensor& index, const RowAxes& axes);
 namespace detail {
 /// Converts to contiguous int64 and finds the smallest and largest entry; false if there is none.
 bool index_bounds(const Tensor& index, Tensor& plain, int64_t& smallest, int64_t& largest);
+/// The first entry outside [low, high).
+int64_t first_outside(const Tensor& index, int64_t low, int64_t high);
 /// A copy with `size` added to the negative entries.
 Tensor wrap_index(const Tensor& index, int64_t size);
 }  // namespace detail
@@ -49,8 +51,8 @@ Tensor checked_index(const Tensor& index, int64_t size, bool negative_allowed, F
   Tensor plain;
   int64_t smallest, largest;
   if (!detail::index_bounds(index, plain, smallest, largest)) return plain;
-  if (largest >= size) fail(largest);
-  if (smallest < (negative_allowed ? -size : 0)) fail(smallest);
+  const int64_t low = negative_allowed ? -size : 0;
+  if (smallest < low || largest >= size) fail(detail::first_outside(plain, low, size));
   return smallest < 0 ? detail::wrap_index(plain, size) : plain;
 }
 

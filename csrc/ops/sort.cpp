@@ -11,6 +11,7 @@
 namespace tapegrad {
 
 using autograd::Backward;
+using autograd::record;
 using autograd::save;
 
 namespace {
@@ -89,7 +90,7 @@ std::tuple<Tensor, Tensor> pick(const Lines& lines, int64_t count, bool descendi
 
 /// Records values picked from `x` at `indices`; their gradient goes back to where they were.
 Tensor record_pick(const char* name, const Tensor& values, const Tensor& x, const Tensor& indices, int dim) {
-  return autograd::record(name, values, {x}, {save(indices)}, [dim, shape = x.shape()](Backward& b) {
+  return record(name, values, {x}, {save(indices)}, [dim, shape = x.shape()](Backward& b) {
     return scatter(full_values(shape, 0, b.grad().dtype()), dim, b.saved(0), b.grad());
   });
 }
@@ -130,9 +131,20 @@ std::tuple<Tensor, Tensor> kthvalue(const Tensor& x, int64_t k, int64_t dim, boo
     std::nth_element(items.begin(), items.begin() + (k - 1), items.end());
     std::swap(items[0], items[static_cast<size_t>(k - 1)]);
   });
-  values = record_pick("KthvalueBackward0", values, x, indices, at);
-  if (keepdim || x.dim() == 0) return {values, indices};
-  return {squeeze(values, at), squeeze(indices, at)};
+  if (!keepdim && x.dim() > 0)
+    for (const Tensor* result : {&values, &indices}) {
+      Dims shape = result->shape();
+      shape.erase(at);
+      set_geometry(*result, shape, contiguous_strides(shape), result->raw());
+    }
+  const bool dropped = !keepdim && x.dim() > 0;
+  return {record("KthvalueBackward0", values, {x}, {save(indices)},
+                 [at, dropped, shape = x.shape()](Backward& b) {
+                   const Tensor zeros = full_values(shape, 0, b.grad().dtype());
+                   if (!dropped) return scatter(zeros, at, b.saved(0), b.grad());
+                   return scatter(zeros, at, unsqueeze(b.saved(0), at), unsqueeze(b.grad(), at));
+                 }),
+          indices};
 }
 
 }  // namespace tapegrad

@@ -121,7 +121,17 @@ Tensor diag_embed(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2) {
 
 Tensor diag(const Tensor& x, int64_t diagonal_offset) {
   TG_CHECK(x.dim() == 1 || x.dim() == 2, "diag(): Supports 1D or 2D tensors. Got ", x.dim(), "D");
-  return x.dim() == 1 ? diag_embed(x, diagonal_offset) : clone(diagonal(x, diagonal_offset));
+  if (x.dim() == 1) return diag_embed(x, diagonal_offset);
+  Tensor out;
+  {
+    const autograd::NoGrad no_grad;
+    out = contiguous_values(diagonal(x, diagonal_offset));
+  }
+  return record(
+      "DiagonalBackward0_copy", std::move(out), {x}, {}, [diagonal_offset, shape = x.shape()](Backward& b) {
+        return embed("DiagonalBackwardBackward0", b.grad(), shape,
+                     [diagonal_offset](const Tensor& whole) { return diagonal(whole, diagonal_offset); });
+      });
 }
 
 Tensor diagflat(const Tensor& x, int64_t offset) { return diag_embed(reshape(x, {{-1}}), offset); }

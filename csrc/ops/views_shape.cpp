@@ -136,7 +136,7 @@ std::vector<Tensor> broadcast_tensors(const std::vector<Tensor>& tensors) {
   Dims shape;
   for (const Tensor& tensor : tensors) shape = broadcast_shapes(shape, tensor.shape());
   std::vector<Tensor> expanded;
-  for (const Tensor& tensor : tensors) expanded.push_back(expand(tensor, shape));
+  for (const Tensor& tensor : tensors) expanded.push_back(tensor.shape() == shape ? tensor : expand(tensor, shape));
   return expanded;
 }
 
@@ -256,7 +256,6 @@ Tensor view_dtype(const Tensor& x, DType dtype) {
   Tensor view = make_view(x, shape, strides, 0);
   view->dtype = dtype;
   view->data = x.raw();
-  autograd::set_view_of(view, x);
   return view;
 }
 
