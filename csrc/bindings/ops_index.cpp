@@ -43,10 +43,13 @@ void define_rows() {
   def_op("take(Tensor input, Tensor index, *, Tensor? out=None)", take);
   def_op("put(Tensor input, Tensor index, Tensor source, bool accumulate=False)", put);
   def_op("put_(Tensor input, Tensor index, Tensor source, bool accumulate=False)", put_, As::method);
-  def_op("_embedding(Tensor weight, Tensor input, int padding_idx=-1, bool scale_grad_by_freq=False)",
-         embedding, As::function);
-  def_op("_embedding_renorm_(Tensor weight, Tensor input, float max_norm, float norm_type=2.0)",
-         embedding_renorm_, As::function);
+  def_op(
+      "embedding(Tensor weight, Tensor indices, int padding_idx=-1, bool scale_grad_by_freq=False, bool "
+      "sparse=False)",
+      [](const Tensor& weight, const Tensor& indices, int64_t padding_idx, bool scale_grad_by_freq, bool) {
+        return embedding(weight, indices, padding_idx, scale_grad_by_freq);
+      },
+      As::function);
 }
 
 void define_scatter() {
@@ -210,7 +213,6 @@ void define_sorting() {
         return isin(as_tensor(elements), as_tensor(candidates), invert);
       },
       As::function);
-  def_op("_one_hot(Tensor tensor, int num_classes=-1)", one_hot, As::function);
 }
 
 }  // namespace

@@ -97,14 +97,20 @@ void define_joins() {
   def_op("row_stack(Tensor[] tensors, *, Tensor? out=None)", vstack);
   def_op("dstack(Tensor[] tensors, *, Tensor? out=None)", dstack);
   def_op("column_stack(Tensor[] tensors, *, Tensor? out=None)", column_stack);
-  def_op("_atleast_1d(Tensor[] tensors)", [](const Tensors& tensors) { return atleast_1d(tensors); });
-  def_op("_atleast_2d(Tensor[] tensors)", [](const Tensors& tensors) { return atleast_2d(tensors); });
-  def_op("_atleast_3d(Tensor[] tensors)", [](const Tensors& tensors) { return atleast_3d(tensors); });
+#define TG_ATLEAST(name)                                                                 \
+  def_op(#name "(Tensor input)", [](const Tensor& x) { return name(x); }, As::function); \
+  def_op(#name "(Tensor[*] tensors)", [](const Tensors& tensors) { return name(tensors); }, As::function);
+  TG_ATLEAST(atleast_1d)
+  TG_ATLEAST(atleast_2d)
+  TG_ATLEAST(atleast_3d)
+#undef TG_ATLEAST
   def_op("broadcast_tensors(Tensor[*] tensors)", broadcast_tensors);
-  def_op("meshgrid(Tensor[*] tensors, *, str? indexing=None)", [](const Tensors& tensors, std::optional<std::string_view> indexing) {
-    return meshgrid(tensors, std::string(indexing.value_or("ij")));
-  });
+  def_op("meshgrid(Tensor[*] tensors, *, str? indexing=None)",
+         [](const Tensors& tensors, std::optional<std::string_view> indexing) {
+           return meshgrid(tensors, std::string(indexing.value_or("ij")));
+         });
   def_op("cartesian_prod(Tensor[*] tensors)", cartesian_prod);
+  def_op("block_diag(Tensor[*] tensors)", block_diag);
   def_op("combinations(Tensor input, int r=2, bool with_replacement=False)", combinations, As::function);
 }
 
@@ -143,10 +149,12 @@ void define_arrangements() {
   def_op("diag(Tensor input, int diagonal=0, *, Tensor? out=None)", diag);
   def_op("diag_embed(Tensor input, int offset=0, int dim1=-2, int dim2=-1)", diag_embed);
   def_op("diagflat(Tensor input, int offset=0)", diagflat);
+  def_op("fill_(Tensor input, Tensor value)",
+         [](const Tensor& x, const Tensor& value) { return fill_(x, value); });
+  def_op("fill_(Tensor input, Scalar value)", [](const Tensor& x, Scalar value) { return fill_(x, value); });
+  def_op("zero_(Tensor input)", zero_);
   def_op("fill_diagonal_(Tensor input, Scalar fill_value, bool wrap=False)", fill_diagonal_, As::method);
 }
-
-/// memory_format= asks for row-major elements; preserve_format keeps the order of dimensions.
 
 }  // namespace
 

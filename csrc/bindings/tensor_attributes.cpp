@@ -4,6 +4,7 @@
 #include "bindings/arg_parser.h"
 #include "bindings/device.h"
 #include "bindings/graph.h"
+#include "ops/views.h"
 
 namespace tapegrad::python {
 
@@ -79,6 +80,11 @@ int set_grad(PyObject* self, PyObject* value, void*) {
   });
 }
 
+template <Tensor (*make)(const Tensor&)>
+PyObject* view_attribute(PyObject* self, void*) {
+  return guarded([&] { return wrap(make(get_tensor(self))); });
+}
+
 // .data shares memory but neither history nor version: writes through it are invisible to autograd.
 PyObject* get_data(PyObject* self, void*) {
   return get(self, [](const Tensor& t) { return autograd::detach(t, true); });
@@ -118,6 +124,10 @@ PyGetSetDef tensor_attributes[] = {
     {"_version", version, nullptr, "How often the memory was written to in place.", nullptr},
     {"_base", base, nullptr, "The tensor that this is a view of, or None.", nullptr},
     {"device", device, nullptr, "Where the memory is: the CPU.", nullptr},
+    {"T", view_attribute<reverse_dims>, nullptr, "The tensor with its dimensions reversed.", nullptr},
+    {"mT", view_attribute<matrix_transpose>, nullptr, "The last two dimensions exchanged.", nullptr},
+    {"H", view_attribute<conjugate_transpose>, nullptr, "A matrix transposed.", nullptr},
+    {"mH", view_attribute<adjoint>, nullptr, "The last two dimensions exchanged.", nullptr},
     {"is_cpu", is_cpu, nullptr, "True: tensors live in main memory.", nullptr},
     {"is_cuda", constant_false, nullptr, "False: there is no GPU support.", nullptr},
     {"is_mps", constant_false, nullptr, "False: there is no GPU support.", nullptr},

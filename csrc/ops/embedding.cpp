@@ -1,5 +1,3 @@
-#include <cmath>
-
 #include "ops/copy.h"
 #include "ops/formula.h"
 #include "ops/index.h"
@@ -62,36 +60,6 @@ Tensor embedding(const Tensor& weight, const Tensor& input, int64_t padding_idx,
                             return accumulate_rows("EmbeddingDenseBackwardBackward0", rows, shape, index,
                                                    {0, 1, {}});
                           });
-}
-
-void embedding_renorm_(const Tensor& weight, const Tensor& input, double max_norm, double norm_type) {
-  const Tensor index = row_index(weight, input);
-  TG_CHECK(is_floating(weight.dtype()), "embedding_renorm_: expected a floating point weight, got ",
-           dtype_name(weight.dtype()));
-  std::vector<bool> done(static_cast<size_t>(weight.shape()[0]));
-  const int64_t columns = weight.shape()[1], step = weight.strides()[1];
-  dispatch_floating(weight.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    for (int64_t i = 0; i < index.numel(); ++i) {
-      const int64_t entry = index.data<int64_t>()[i];
-      if (done[static_cast<size_t>(entry)]) continue;
-      done[static_cast<size_t>(entry)] = true;
-      T* row = weight.data<T>() + entry * weight.strides()[0];
-      double sum = 0, largest = 0;
-      for (int64_t j = 0; j < columns; ++j) {
-        const double size = std::abs(static_cast<double>(row[j * step]));
-        largest = std::max(largest, size);
-        sum += norm_type == 2 ? size * size : norm_type == 1 ? size : std::pow(size, norm_type);
-      }
-      const double norm = std::isinf(norm_type) ? largest
-                          : norm_type == 1      ? sum
-                                                : std::pow(sum, 1 / norm_type);
-      if (norm <= max_norm) continue;
-      const T scale = static_cast<T>(max_norm / (norm + 1e-7));
-      for (int64_t j = 0; j < columns; ++j) row[j * step] *= scale;
-    }
-  });
-  weight.bump_version();
 }
 
 }  // namespace tapegrad

@@ -46,8 +46,6 @@ const Tensor& put_(const Tensor& x, const Tensor& index, const Tensor& source, b
 /// gradient; with `scale_grad_by_freq` a row's gradient is divided by how often it is picked.
 Tensor embedding(const Tensor& weight, const Tensor& input, int64_t padding_idx = -1,
                  bool scale_grad_by_freq = false);
-/// Rows with a norm above `max_norm` that `input` names are scaled down to it, in place and unrecorded.
-void embedding_renorm_(const Tensor& weight, const Tensor& input, double max_norm, double norm_type);
 
 /// out[i][j] = x[index[i][j]][j] along dimension 0, and so on for other dimensions; `index` may be smaller
 /// than `x`.

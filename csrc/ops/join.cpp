@@ -202,6 +202,41 @@ Tensor cartesian_prod(const std::vector<Tensor>& tensors) {
   return stack(columns, 1);
 }
 
+Tensor block_diag(const std::vector<Tensor>& tensors) {
+  Dims shape{0, 0};
+  for (const Tensor& tensor : tensors) {
+    TG_CHECK(tensor.dim() <= 2, "torch.block_diag: Input tensors must have 2 or fewer dimensions. Input has ",
+             tensor.dim(), " dimensions");
+    shape[0] += tensor.dim() == 2 ? tensor.shape()[0] : 1;
+    shape[1] += tensor.dim() == 0 ? 1 : tensor.shape()[tensor.dim() - 1];
+  }
+  Tensor out = full_values(shape, 0, tensors.empty() ? default_dtype() : common_type(tensors));
+  auto corner = [](const Tensor& whole, int64_t row, int64_t column, const Dims& size) {
+    return slice(slice(whole, 0, row, row + size[0]), 1, column, column + size[1]);
+  };
+  std::vector<Dims> sizes;
+  int64_t row = 0, column = 0;
+  for (const Tensor& tensor : tensors) {
+    const autograd::NoGrad no_grad;
+    const Tensor block = atleast_2d(tensor);
+    copy_values(corner(out, row, column, block.shape()), block);
+    row += block.shape()[0];
+    column += block.shape()[1];
+    sizes.push_back(block.shape());
+  }
+  autograd::record_outputs("BlockDiagBackward0", {&out, 1}, tensors, {}, [sizes, corner](Backward& b) {
+    int64_t row = 0, column = 0;
+    for (size_t i = 0; i < sizes.size(); ++i) {
+      const int k = static_cast<int>(i);
+      // The engine drops the dimensions that a vector or number does not have.
+      b.give(k, [&] { return corner(b.grad(), row, column, sizes[i]); });
+      row += sizes[i][0];
+      column += sizes[i][1];
+    }
+  });
+  return out;
+}
+
 Tensor combinations(const Tensor& x, int64_t r, bool with_replacement) {
   TG_CHECK(x.dim() == 1, "Expect a 1D vector, but got shape ", to_string(x.shape()));
   TG_CHECK(r >= 0, "Expect a non-negative number, but got ", r);

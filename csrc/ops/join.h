@@ -24,6 +24,8 @@ std::vector<Tensor> atleast_3d(const std::vector<Tensor>& tensors);
 std::vector<Tensor> meshgrid(const std::vector<Tensor>& tensors, const std::string& indexing);
 /// All combinations of one element of each vector, as rows.
 Tensor cartesian_prod(const std::vector<Tensor>& tensors);
+/// Matrices along the diagonal of one matrix, zero elsewhere; vectors count as rows, numbers as 1x1.
+Tensor block_diag(const std::vector<Tensor>& tensors);
 /// All choices of `r` elements of a vector, as rows.
 Tensor combinations(const Tensor& x, int64_t r = 2, bool with_replacement = false);
 

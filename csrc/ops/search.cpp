@@ -149,24 +149,4 @@ Tensor isin(const Tensor& x, const Tensor& candidates, bool invert) {
   return out;
 }
 
-Tensor one_hot(const Tensor& x, int64_t classes) {
-  TG_CHECK(x.dtype() == DType::int64, "one_hot is only applicable to index tensor of type LongTensor.");
-  TG_CHECK(x.numel() > 0 || classes > 0, "Can not infer total number of classes from empty tensor.");
-  const Tensor entries = contiguous_values(x);
-  const int64_t* entry = entries.data<int64_t>();
-  int64_t largest = -1;
-  for (int64_t i = 0; i < entries.numel(); ++i) {
-    TG_CHECK(entry[i] >= 0, "Class values must be non-negative.");
-    largest = std::max(largest, entry[i]);
-  }
-  TG_CHECK(classes == -1 || classes > largest,
-           classes < 1 ? "num_classes should be positive" : "Class values must be smaller than num_classes.");
-  if (classes == -1) classes = largest + 1;
-  Dims shape = x.shape();
-  shape.push_back(classes);
-  Tensor out = full_values(shape, 0, DType::int64);
-  for (int64_t i = 0; i < entries.numel(); ++i) out.data<int64_t>()[i * classes + entry[i]] = 1;
-  return out;
-}
-
 }  // namespace tapegrad

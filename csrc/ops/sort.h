@@ -38,7 +38,5 @@ Tensor bincount(const Tensor& x, const Tensor& weights, int64_t minlength);
 Tensor histc(const Tensor& x, int64_t bins, double low, double high);
 /// Whether each element occurs in `candidates`.
 Tensor isin(const Tensor& x, const Tensor& candidates, bool invert = false);
-/// Class numbers as rows with a single 1; `classes` -1 takes the largest number + 1.
-Tensor one_hot(const Tensor& x, int64_t classes = -1);
 
 }  // namespace tapegrad
