@@ -149,10 +149,6 @@ void define_arrangements() {
   def_op("diag(Tensor input, int diagonal=0, *, Tensor? out=None)", diag);
   def_op("diag_embed(Tensor input, int offset=0, int dim1=-2, int dim2=-1)", diag_embed);
   def_op("diagflat(Tensor input, int offset=0)", diagflat);
-  def_op("fill_(Tensor input, Tensor value)",
-         [](const Tensor& x, const Tensor& value) { return fill_(x, value); });
-  def_op("fill_(Tensor input, Scalar value)", [](const Tensor& x, Scalar value) { return fill_(x, value); });
-  def_op("zero_(Tensor input)", zero_);
   def_op("fill_diagonal_(Tensor input, Scalar fill_value, bool wrap=False)", fill_diagonal_, As::method);
 }
 
