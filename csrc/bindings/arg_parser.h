@@ -9,8 +9,6 @@
 // Types of parameters: Tensor, Tensor[], Operand (Tensor or number), Scalar, int, int[], float, bool, str, dtype, any
 // (PyObject*); with "?" they may be None (a Tensor is then undefined, others std::nullopt). "int[*]" is a list that may
 // also be written as several positional arguments: view(2, 3); "Tensor[*]" likewise. Leading parameters go to the C++ function in order;
-// (PyObject*); with "?" they may be None (a Tensor is then undefined, others std::nullopt). "int[*]" and "Tensor[*]"
-// are lists that may also be written as several positional arguments: view(2, 3). Leading parameters go to the C++ function in order;
 // further ones are handled here for every operation: out, requires_grad, device, layout, pin_memory, memory_format,
 // non_blocking, inplace.
 // After the signature "-> (values, indices)" names the results: a named tuple.
