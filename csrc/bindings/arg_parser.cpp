@@ -370,16 +370,6 @@ PyObject* finish_result(const Overload& overload, int arity, PyObject* const* sl
       TG_CHECK(get_tensor(result).is_floating(), "Only Tensors of floating point and complex dtype can require gradients; this one has type ",
                dtype_name(get_tensor(result).dtype()));
       autograd::set_requires_grad(get_tensor(result), true);
-    } else if (name == "inplace") {
-      if (PyObject_IsTrue(value) == 1) {
-        const Tensor& target = get_tensor(slots[0]);
-        const Tensor& computed = get_tensor(result);
-        autograd::check_inplace(target, autograd::requires_grad(computed));
-        copy_values(target, computed);
-        target.bump_version();
-        if (computed->grad_fn) autograd::rebase_history(target, Ref<autograd::Node>(autograd::grad_fn(computed)));
-        owned = Object::borrow(slots[0]);
-      }
     } else if (name == "device") {
       check_device(value);
     }
