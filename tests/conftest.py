@@ -1,0 +1,33 @@
+"""Settings shared by all tests: fixed seeds, one thread, the optional PyTorch to compare with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+import tapegrad
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("tapegrad", deadline=None, derandomize=True, max_examples=100,
+                          suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+settings.load_profile("tapegrad")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes more than 20 seconds; run with `-m slow`")
+
+
+@pytest.fixture(autouse=True)
+def fresh_state() -> Iterator[None]:
+    """Every test starts from the same seed, gradients on and float32 as the default, and leaves it so."""
+    tapegrad.manual_seed(0)
+    yield
+    tapegrad.set_grad_enabled(True)
+    tapegrad.set_default_dtype(tapegrad.float32)
+
+
+@pytest.fixture(scope="session")
+def pytorch() -> ModuleType:
+    """PyTorch itself, where it is installed."""
+    return pytest.importorskip("torch")
