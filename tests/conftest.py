@@ -6,11 +6,17 @@ from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
-import tapegrad
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("tapegrad", deadline=None, derandomize=True, max_examples=100,
-                          suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+import tapegrad
+
+settings.register_profile(
+    "tapegrad",
+    deadline=None,
+    derandomize=True,
+    max_examples=100,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
 settings.load_profile("tapegrad")
 
 

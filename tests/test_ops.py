@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 import tapegrad as torch
 from gradient_checker import check_gradients, differentiable_outputs
 from op_table import OPS, Case, Error, Op, cases, resolve, result_dtype
@@ -120,7 +121,9 @@ def test_gradient_with_and_without_graph(case: Case) -> None:
             args, kwargs = case.tensors(torch, dtype, requires_grad=True)
             outputs = differentiable_outputs(resolve(torch, spelling(case.op))(*args, **kwargs))
             leaves = [leaf for leaf in tensors_in((args, kwargs)) if leaf.requires_grad]
-            torch.autograd.backward(outputs, [torch.ones_like(out) for out in outputs], create_graph=create_graph)
+            torch.autograd.backward(
+                outputs, [torch.ones_like(out) for out in outputs], create_graph=create_graph
+            )
             gradients.append([leaf.grad for leaf in leaves])
         for plain, recorded in zip(*gradients, strict=True):
             assert (plain is None) == (recorded is None)
@@ -154,20 +157,30 @@ def test_in_place_equals_out_of_place(case: Case) -> None:
     for dtype in case.dtypes:
         expected = run(case, dtype)
         (first, *rest), kwargs = case.tensors(torch, dtype)
-        if not isinstance(first, torch.Tensor) or first.shape != expected.shape or first.dtype != expected.dtype:
+        if (
+            not isinstance(first, torch.Tensor)
+            or first.shape != expected.shape
+            or first.dtype != expected.dtype
+        ):
             continue
         version, address = first._version, first.data_ptr()
         result = getattr(first, f"{case.op.short_name}_")(*rest, **kwargs)
-        assert result is first and first.data_ptr() == address and first._version == version + 1, f"{case} {dtype}"
+        assert result is first and first.data_ptr() == address and first._version == version + 1, (
+            f"{case} {dtype}"
+        )
         assert_same(first, expected, note=f"{case} {dtype}")
         compared = True
     assert compared or not can_be_in_place(case)
 
 
 def can_be_in_place(case: Case) -> bool:
-    """The first argument is a tensor as large as the result, so that the in-place form must have been compared."""
+    """The first argument is a tensor as large as the result, so its in-place form exists."""
     first = case.call.args[0]
-    return getattr(first, "shape", None) == tuple(run(case, "float32").shape) if "float32" in case.dtypes else False
+    return (
+        getattr(first, "shape", None) == tuple(run(case, "float32").shape)
+        if "float32" in case.dtypes
+        else False
+    )
 
 
 @every_case(lambda op, sample: op.inplace and not op.random and is_differentiable(op, sample))
@@ -180,7 +193,9 @@ def test_in_place_gradient(case: Case) -> None:
 
     def written(*values: Any) -> Any:
         position = iter(values)
-        first, rest_kwargs = replace_tensors((args, kwargs), lambda t: next(position) if t.requires_grad else t)
+        first, rest_kwargs = replace_tensors(
+            (args, kwargs), lambda t: next(position) if t.requires_grad else t
+        )
         target = first[0].clone()
         return getattr(target, f"{case.op.short_name}_")(*first[1:], **rest_kwargs)
 
@@ -208,8 +223,13 @@ def test_operator(case: Case) -> None:
         expected = run(case, dtype)
         assert_same(symbol(*args), expected, note=f"{case} {dtype}")
         in_place = getattr(operator, f"i{case.op.operator}".rstrip("_"), None)
-        if len(args) == 2 and in_place and isinstance(args[0], torch.Tensor) and args[0].shape == expected.shape \
-                and args[0].dtype == expected.dtype:
+        if (
+            len(args) == 2
+            and in_place
+            and isinstance(args[0], torch.Tensor)
+            and args[0].shape == expected.shape
+            and args[0].dtype == expected.dtype
+        ):
             target = args[0].clone()
             assert in_place(target, args[1]) is not None
             assert_same(target if case.op.inplace else expected, expected)
@@ -252,7 +272,11 @@ def test_random_is_repeatable(case: Case) -> None:
 
 
 def error_cases() -> list[Any]:
-    return [pytest.param(op, error, id=f"{op.name}-{number}") for op in OPS for number, error in enumerate(op.errors)]
+    return [
+        pytest.param(op, error, id=f"{op.name}-{number}")
+        for op in OPS
+        for number, error in enumerate(op.errors)
+    ]
 
 
 @pytest.mark.parametrize(("op", "error"), error_cases())
@@ -273,5 +297,9 @@ def test_every_operation_has_a_row() -> None:
     registered = [entry for entry in torch._C._op_names() if not entry[0].startswith("_")]
     missing = sorted({name for name, _, _ in registered if name.rstrip("_") not in rows})
     assert not missing, f"operations without a row in tests/op_table: {missing}"
-    untested = [name for name, _, inplace in registered if inplace and not name.endswith("_") and not rows[name].inplace]
+    untested = [
+        name
+        for name, _, inplace in registered
+        if inplace and not name.endswith("_") and not rows[name].inplace
+    ]
     assert not untested, f"rows that do not test the in-place form: {untested}"

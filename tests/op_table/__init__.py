@@ -5,10 +5,30 @@ A new operation is a new `Op(...)` in its family's list; `test_ops.py` and `test
 
 from __future__ import annotations
 
-from . import conv_norm, create, elementwise_binary, elementwise_unary, index, matmul, reduce, softmax_loss, views
+from . import (
+    conv_norm,
+    create,
+    elementwise_binary,
+    elementwise_unary,
+    index,
+    matmul,
+    reduce,
+    softmax_loss,
+    views,
+)
 from .row import Case, Error, Op, cases, find, lay_out, resolve, result_dtype
 
-FAMILIES = (create, elementwise_unary, elementwise_binary, reduce, matmul, views, index, softmax_loss, conv_norm)
+FAMILIES = (
+    create,
+    elementwise_unary,
+    elementwise_binary,
+    reduce,
+    matmul,
+    views,
+    index,
+    softmax_loss,
+    conv_norm,
+)
 OPS: list[Op] = [op for family in FAMILIES for op in family.OPS]
 
 __all__ = ["OPS", "Case", "Error", "Op", "cases", "find", "lay_out", "resolve", "result_dtype"]

@@ -1,4 +1,4 @@
-"""Elementwise operations of one tensor: arithmetic, exponentials, trigonometry, activations, rounding, tests."""
+"""Elementwise operations of one tensor: arithmetic, exponentials, activations, rounding, tests."""
 
 from __future__ import annotations
 
@@ -14,10 +14,18 @@ SPECIAL_VALUES = [float("nan"), float("inf"), float("-inf"), 0.0, -0.0, 1e-30, -
 SPECIAL = call(T(values=SPECIAL_VALUES)).only(*FLOATS).without_gradient()
 
 
-def smooth(name: str, reference: Callable[..., Any], domain: tuple[float, float] = (-2.0, 2.0), **fields: Any) -> Op:
+def smooth(
+    name: str, reference: Callable[..., Any], domain: tuple[float, float] = (-2.0, 2.0), **fields: Any
+) -> Op:
     """A function of real numbers that turns integers and booleans into float32."""
-    options: dict[str, Any] = {"dtypes": ALL, "result": "float", "inplace": True, "out": True,
-                               "calls": (*UNARY_CALLS, SPECIAL), "errors": [no_arguments(name)]}
+    options: dict[str, Any] = {
+        "dtypes": ALL,
+        "result": "float",
+        "inplace": True,
+        "out": True,
+        "calls": (*UNARY_CALLS, SPECIAL),
+        "errors": [no_arguments(name)],
+    }
     return Op(name, reference, domain=domain, **{**options, **fields})
 
 
@@ -32,12 +40,22 @@ def no_arguments(name: str) -> Error:
 
 
 def integer_only(name: str, reference: Callable[..., Any], **fields: Any) -> Op:
-    return Op(name, reference, dtypes=(*INTS, "bool"), differentiable=False, domain=(-100, 100), out=True, **fields)
+    return Op(
+        name, reference, dtypes=(*INTS, "bool"), differentiable=False, domain=(-100, 100), out=True, **fields
+    )
 
 
 def rounding(name: str, reference: Callable[..., Any], dtypes: tuple[str, ...] = REALS, **fields: Any) -> Op:
-    calls = (*UNARY_CALLS, call(T(values=[-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 1e9])).only(*FLOATS).without_gradient(), SPECIAL)
-    options: dict[str, Any] = {"calls": calls, "dtypes": dtypes, "avoid": (-2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2)}
+    calls = (
+        *UNARY_CALLS,
+        call(T(values=[-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 1e9])).only(*FLOATS).without_gradient(),
+        SPECIAL,
+    )
+    options: dict[str, Any] = {
+        "calls": calls,
+        "dtypes": dtypes,
+        "avoid": (-2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2),
+    }
     return Op(name, reference, inplace=True, out=True, **{**options, **fields})
 
 
@@ -69,11 +87,35 @@ def sign(x):
 
 
 OPS = [
-    Op("neg", np.negative, dtypes=REALS, inplace=True, out=True, operator="neg", aliases=("negative",),
-       calls=(*UNARY_CALLS, SPECIAL),
-       errors=[Error(call(T(2)), RuntimeError, "Negation, the `-` operator, on a bool tensor is not supported", "bool")]),
-    Op("abs", np.abs, dtypes=REALS, avoid=(0.0,), inplace=True, out=True, operator="abs", aliases=("absolute",),
-       calls=(*UNARY_CALLS, SPECIAL)),
+    Op(
+        "neg",
+        np.negative,
+        dtypes=REALS,
+        inplace=True,
+        out=True,
+        operator="neg",
+        aliases=("negative",),
+        calls=(*UNARY_CALLS, SPECIAL),
+        errors=[
+            Error(
+                call(T(2)),
+                RuntimeError,
+                "Negation, the `-` operator, on a bool tensor is not supported",
+                "bool",
+            )
+        ],
+    ),
+    Op(
+        "abs",
+        np.abs,
+        dtypes=REALS,
+        avoid=(0.0,),
+        inplace=True,
+        out=True,
+        operator="abs",
+        aliases=("absolute",),
+        calls=(*UNARY_CALLS, SPECIAL),
+    ),
     Op("sign", sign, dtypes=ALL, avoid=(0.0,), inplace=True, out=True, calls=(*UNARY_CALLS, SPECIAL)),
     Op("square", np.square, dtypes=REALS, inplace=True, calls=(*UNARY_CALLS, SPECIAL)),
     smooth("reciprocal", lambda x: 1 / x, avoid=(0.0,)),
@@ -97,8 +139,15 @@ OPS = [
     smooth("tanh", np.tanh, aliases=("nn.functional.tanh",)),
     smooth("sigmoid", special.expit, aliases=("nn.functional.sigmoid",)),
     smooth("erf", special.erf),
-    Op("relu", lambda x: np.maximum(x, 0), dtypes=REALS, avoid=(0.0,), inplace=True, aliases=("nn.functional.relu",),
-       calls=(*UNARY_CALLS, SPECIAL)),
+    Op(
+        "relu",
+        lambda x: np.maximum(x, 0),
+        dtypes=REALS,
+        avoid=(0.0,),
+        inplace=True,
+        aliases=("nn.functional.relu",),
+        calls=(*UNARY_CALLS, SPECIAL),
+    ),
     activation("leaky_relu", leaky_relu, call(T(4), negative_slope=0.2), call(T(4), 0.3)),
     activation("elu", elu, call(T(4), alpha=0.5)),
     activation("softplus", softplus, call(T(4), beta=2.0), call(T(8), 1, 0.5), avoid=(0.5,)),
@@ -108,15 +157,41 @@ OPS = [
     rounding("ceil", np.ceil),
     rounding("trunc", np.trunc, aliases=("fix",)),
     rounding("frac", frac, FLOATS, calls=(*UNARY_CALLS, call(T(values=[-2.5, 2.25])))),
-    rounding("round", lambda x, decimals=0: np.round(x, decimals),
-             calls=(*UNARY_CALLS, call(T(values=[-2.5, -1.5, -0.5, 0.5, 1.5])).without_gradient(), SPECIAL,
-                    call(T(values=[1.2345, -6.789]), decimals=2).only(*FLOATS),
-                    call(T(values=[1234.5, 6789.0]), decimals=-2).only(*FLOATS))),
+    rounding(
+        "round",
+        lambda x, decimals=0: np.round(x, decimals),
+        calls=(
+            *UNARY_CALLS,
+            call(T(values=[-2.5, -1.5, -0.5, 0.5, 1.5])).without_gradient(),
+            SPECIAL,
+            call(T(values=[1.2345, -6.789]), decimals=2).only(*FLOATS),
+            call(T(values=[1234.5, 6789.0]), decimals=-2).only(*FLOATS),
+        ),
+    ),
     Op("isnan", np.isnan, dtypes=ALL, result="bool", differentiable=False, calls=(*UNARY_CALLS, SPECIAL)),
     Op("isinf", np.isinf, dtypes=ALL, result="bool", differentiable=False, calls=(*UNARY_CALLS, SPECIAL)),
-    Op("isfinite", np.isfinite, dtypes=ALL, result="bool", differentiable=False, calls=(*UNARY_CALLS, SPECIAL)),
-    Op("logical_not", np.logical_not, dtypes=ALL, result="bool", differentiable=False, out=True,
-       calls=(*UNARY_CALLS, SPECIAL)),
-    integer_only("bitwise_not", np.bitwise_not, inplace=True, operator="invert",
-                 errors=[Error(call(T(2)), NotImplementedError, "\"bitwise_not_cpu\" not implemented for 'Float'")]),
+    Op(
+        "isfinite",
+        np.isfinite,
+        dtypes=ALL,
+        result="bool",
+        differentiable=False,
+        calls=(*UNARY_CALLS, SPECIAL),
+    ),
+    Op(
+        "logical_not",
+        np.logical_not,
+        dtypes=ALL,
+        result="bool",
+        differentiable=False,
+        out=True,
+        calls=(*UNARY_CALLS, SPECIAL),
+    ),
+    integer_only(
+        "bitwise_not",
+        np.bitwise_not,
+        inplace=True,
+        operator="invert",
+        errors=[Error(call(T(2)), NotImplementedError, "\"bitwise_not_cpu\" not implemented for 'Float'")],
+    ),
 ]

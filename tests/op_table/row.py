@@ -1,7 +1,7 @@
 """What a row of the operation table is, and how its sample calls become tensors.
 
-Samples are described without naming a tensor library: the same row is run on tapegrad, on NumPy (the reference)
-and, where it is installed, on PyTorch.
+Samples are described without naming a tensor library: the same row is run on tapegrad, on NumPy (the
+reference) and, where it is installed, on PyTorch.
 """
 
 from __future__ import annotations
@@ -31,8 +31,10 @@ class TensorSpec:
     values: Any = None
     grad: bool = True
 
-    def array(self, rng: np.random.Generator, dtype: str, domain: Domain, avoid: Sequence[float]) -> np.ndarray:
-        """Values for one dtype: floats are spread over the domain without ties and stay away from the kinks."""
+    def array(
+        self, rng: np.random.Generator, dtype: str, domain: Domain, avoid: Sequence[float]
+    ) -> np.ndarray:
+        """Values for one dtype: floats cover the domain without ties, away from the kinks."""
         dtype = self.dtype or dtype
         if self.values is not None:
             return np.asarray(self.values).astype(dtype)
@@ -51,9 +53,15 @@ class TensorSpec:
         return values.reshape(self.shape).astype(dtype)
 
 
-def T(*shape: int, dtype: str | None = None, low: float | None = None, high: float | None = None, values: Any = None,
-      grad: bool = True) -> TensorSpec:
-    """A tensor of this shape; `low`/`high` replace the row's domain, `values` gives the elements themselves."""
+def T(
+    *shape: int,
+    dtype: str | None = None,
+    low: float | None = None,
+    high: float | None = None,
+    values: Any = None,
+    grad: bool = True,
+) -> TensorSpec:
+    """A tensor of this shape; `low`/`high` replace the row's domain, `values` are the elements."""
     domain = None if low is None or high is None else (low, high)
     return TensorSpec(shape, dtype, domain, values, grad)
 
@@ -110,9 +118,9 @@ UNARY_CALLS = (call(T(2, 3)), call(T()), call(T(0, 3)), call(T(3, 1, 2)), call(T
 class Op:
     """One operation: how it is spelled, what it computes, and where it may be checked.
 
-    `name` is the dotted path of the function below the library. `result` says the dtype of the result for an input
-    dtype: "same", "float" (integers become float32), "sum" (integers become int64) or a dtype's name; a tuple of
-    rules for several results.
+    `name` is the dotted path of the function below the library. `result` says the dtype of the result for an
+    input dtype: "same", "float" (integers become float32), "sum" (integers become int64) or a dtype's name; a
+    tuple of rules for several results.
     """
 
     name: str
@@ -168,7 +176,10 @@ class Case:
         def make(spec: TensorSpec) -> np.ndarray:
             return spec.array(rng, dtype, self.op.domain, self.op.avoid)
 
-        return (substitute(list(self.call.args), TensorSpec, make), substitute(self.call.kwargs, TensorSpec, make))
+        return (
+            substitute(list(self.call.args), TensorSpec, make),
+            substitute(self.call.kwargs, TensorSpec, make),
+        )
 
     def expected(self, dtype: str) -> Any:
         """What the reference says; floating arguments are computed in float64."""
@@ -183,7 +194,9 @@ class Case:
         with np.errstate(all="ignore"):
             return self.op.reference(*args, **kwargs)
 
-    def tensors(self, library: Any, dtype: str, layout: str = "contiguous", requires_grad: bool = False) -> tuple[Any, Any]:
+    def tensors(
+        self, library: Any, dtype: str, layout: str = "contiguous", requires_grad: bool = False
+    ) -> tuple[Any, Any]:
         """The arguments as tensors of one library; differentiable arguments require a gradient when asked."""
         wants = iter([spec.grad and spec.dtype is None for spec in find(self.call, TensorSpec)])
 
@@ -211,12 +224,14 @@ def find(value: Any, kind: type) -> list[Any]:
     if isinstance(value, Call):
         value = [*value.args, *value.kwargs.values()]
     found: list[Any] = []
-    substitute(list(value) if isinstance(value, (list, tuple)) else [value], kind, lambda leaf: found.append(leaf))
+    substitute(
+        list(value) if isinstance(value, (list, tuple)) else [value], kind, lambda leaf: found.append(leaf)
+    )
     return found
 
 
 def lay_out(library: Any, array: np.ndarray, layout: str) -> Any:
-    """The array as a tensor that is "contiguous", "transposed" (reversed strides) or "strided" (every second element)."""
+    """The array as a tensor that is "contiguous", "transposed" or "strided" (every second element)."""
     if layout == "transposed" and array.ndim > 1:
         order = tuple(reversed(range(array.ndim)))
         return library.tensor(np.ascontiguousarray(array.transpose(order))).permute(order)
@@ -237,7 +252,11 @@ def resolve(library: Any, name: str) -> Callable[..., Any]:
 def result_dtype(rule: str, dtype: str) -> str:
     """The dtype's name that a rule gives for an input dtype."""
     floating = dtype in FLOATS
-    return {"same": dtype, "float": dtype if floating else "float32", "sum": dtype if floating else "int64"}.get(rule, rule)
+    return {
+        "same": dtype,
+        "float": dtype if floating else "float32",
+        "sum": dtype if floating else "int64",
+    }.get(rule, rule)
 
 
 def cases(ops: Sequence[Op], wanted: Callable[[Op, Call], bool] = lambda op, call: True) -> Iterator[Case]:

@@ -54,14 +54,20 @@ def cross_entropy(x, target, weight=None, ignore_index=-100, reduction="mean", l
     if target.dtype.kind == "f":
         target = target * (1 - label_smoothing) + label_smoothing / size
         losses = -(log_p * target * along(weight, x.ndim, axis)).sum(axis)
-        return losses.sum() / (1 if x.ndim == 1 else losses.size) if reduction == "mean" else reduced(losses, reduction)
+        return (
+            losses.sum() / (1 if x.ndim == 1 else losses.size)
+            if reduction == "mean"
+            else reduced(losses, reduction)
+        )
     plain = nll_loss(log_p, target, weight, ignore_index, reduction)
     if label_smoothing == 0:
         return plain
     smooth = -(log_p * along(weight, x.ndim, axis)).sum(axis) * (target != ignore_index)
     if reduction == "mean":
         counted = target != ignore_index
-        smooth = smooth.sum() / (counted.sum() if weight is None else (weight[np.where(counted, target, 0)] * counted).sum())
+        smooth = smooth.sum() / (
+            counted.sum() if weight is None else (weight[np.where(counted, target, 0)] * counted).sum()
+        )
     elif reduction == "sum":
         smooth = smooth.sum()
     return (1 - label_smoothing) * plain + label_smoothing / size * smooth
@@ -91,43 +97,150 @@ def loss(name: str, reference: Any, calls: list[Any], **fields: Any) -> Op:
     return Op(f"nn.functional.{name}", reference, calls, **{"method": False, "tolerance": 4, **fields})
 
 
-NORMALISED = [call(T(5), 0), call(T(2, 3), 1), call(T(2, 3), 0), call(T(2, 3, 4), dim=1), call(T(2, 3, 2, 2), -3), call(T(), 0), call(T(0, 3), 1),
-              call(T(2, 3), -1, dtype=D("float64")).gives("float64").without_gradient(), call(T(3, 50), -1),
-              call(T(values=[[1000.0, 1000.0, -1000.0], [-np.inf, 0.0, 0.0]]), 1).without_gradient()]
+NORMALISED = [
+    call(T(5), 0),
+    call(T(2, 3), 1),
+    call(T(2, 3), 0),
+    call(T(2, 3, 4), dim=1),
+    call(T(2, 3, 2, 2), -3),
+    call(T(), 0),
+    call(T(0, 3), 1),
+    call(T(2, 3), -1, dtype=D("float64")).gives("float64").without_gradient(),
+    call(T(3, 50), -1),
+    call(T(values=[[1000.0, 1000.0, -1000.0], [-np.inf, 0.0, 0.0]]), 1).without_gradient(),
+]
 OUT_OF_RANGE = Error(call(T(2, 3), 2), IndexError, WRONG_DIM)
 WEIGHT = T(3, low=0.5, high=2.0, grad=False)
-TARGET_BATCH = Error(call(T(2, 3), classes(4, below=3)), ValueError, "Expected input batch_size (2) to match target batch_size (4).")
-OUT_OF_BOUNDS = Error(call(T(2, 3), T(values=[0, 3], dtype="int64")), IndexError, "Target 3 is out of bounds.")
+TARGET_BATCH = Error(
+    call(T(2, 3), classes(4, below=3)),
+    ValueError,
+    "Expected input batch_size (2) to match target batch_size (4).",
+)
+OUT_OF_BOUNDS = Error(
+    call(T(2, 3), T(values=[0, 3], dtype="int64")), IndexError, "Target 3 is out of bounds."
+)
 
 OPS = [
-    Op("softmax", softmax, NORMALISED, errors=[OUT_OF_RANGE], aliases=("nn.functional.softmax",), tolerance=4),
-    Op("log_softmax", log_softmax, NORMALISED, errors=[OUT_OF_RANGE], aliases=("nn.functional.log_softmax",), tolerance=4),
-    loss("nll_loss", nll_loss,
-         [call(T(4, 3), classes(4, below=3)), call(T(4, 3), classes(4, below=3), reduction="sum"), call(T(4, 3), classes(4, below=3), reduction="none"),
-          call(T(4, 3), classes(4, below=3), weight=WEIGHT), call(T(4, 3), T(values=[0, -100, 1, 2], dtype="int64")),
-          call(T(4, 3), T(values=[0, 1, 1, 2], dtype="int64"), ignore_index=1), call(T(3), T(values=1, dtype="int64")),
-          call(T(2, 3, 2, 2), classes(2, 2, 2, below=3)), call(T(4, 3), classes(4, below=3), weight=WEIGHT, reduction="none")],
-         domain=(-3.0, -0.1), errors=[TARGET_BATCH, OUT_OF_BOUNDS]),
-    loss("cross_entropy", cross_entropy,
-         [call(T(4, 3), classes(4, below=3)), call(T(4, 3), classes(4, below=3), reduction="sum"), call(T(4, 3), classes(4, below=3), reduction="none"),
-          call(T(4, 3), classes(4, below=3), weight=WEIGHT), call(T(4, 3), T(values=[0, -100, 1, 2], dtype="int64")),
-          call(T(4, 3), classes(4, below=3), label_smoothing=0.1), call(T(4, 3), T(values=[0, 2, 1, 2], dtype="int64"), ignore_index=1, label_smoothing=0.2, weight=WEIGHT),
-          call(T(4, 3), T(4, 3, low=0.1, high=0.9)), call(T(4, 3), T(4, 3, low=0.1, high=0.9), reduction="none", label_smoothing=0.1), call(T(3), T(values=1, dtype="int64")),
-          call(T(2, 3, 2, 2), classes(2, 2, 2, below=3)), call(T(2, 3, 4), classes(2, 4, below=3), reduction="none"), call(T(3), T(3, low=0.1, high=0.9)),
-          call(T(33, 10), classes(33, below=10))],
-         errors=[TARGET_BATCH, OUT_OF_BOUNDS, Error(call(T(2, 3), T(2)), RuntimeError, "expected target dtype to be Long or Byte, but got Float")]),
-    loss("mse_loss", mse_loss, [call(T(4, 3), T(4, 3)), call(T(4, 3), T(4, 3), reduction="sum"), call(T(4, 3), T(4, 3), reduction="none"), call(T(), T())],
-         errors=[Error(call(T(2, 3), T(2, 4)), RuntimeError, "The size of tensor a (3) must match the size of tensor b (4) at non-singleton dimension 1"),
-                 Error(call(T(2), T(2), reduction="avg"), ValueError, "avg is not a valid value for reduction")]),
-    loss("binary_cross_entropy", binary_cross_entropy,
-         [call(probabilities(4), probabilities(4)), call(probabilities(2, 3), probabilities(2, 3), reduction="none"), call(probabilities(4), probabilities(4), reduction="sum"),
-          call(probabilities(4), probabilities(4), weight=T(4, low=0.5, high=2.0, grad=False)),
-          call(T(values=[0.0, 1.0]), T(values=[1.0, 1.0]), reduction="none").without_gradient()],
-         errors=[Error(call(probabilities(4), probabilities(3)), ValueError, "Using a target size (torch.Size([3])) that is different to the input size (torch.Size([4])) is deprecated."),
-                 Error(call(T(values=[1.5]), probabilities(1)), RuntimeError, "all elements of input should be between 0 and 1")]),
-    loss("binary_cross_entropy_with_logits", binary_cross_entropy_with_logits,
-         [call(T(4), probabilities(4)), call(T(2, 3), probabilities(2, 3), reduction="none"), call(T(4), probabilities(4), reduction="sum"),
-          call(T(2, 3), probabilities(2, 3), pos_weight=WEIGHT), call(T(2, 3), probabilities(2, 3), weight=WEIGHT),
-          call(T(values=[200.0, -200.0]), T(values=[0.0, 1.0]), reduction="none").without_gradient()],
-         errors=[Error(call(T(4), probabilities(3)), ValueError, "Target size (torch.Size([3])) must be the same as input size (torch.Size([4]))")]),
+    Op(
+        "softmax", softmax, NORMALISED, errors=[OUT_OF_RANGE], aliases=("nn.functional.softmax",), tolerance=4
+    ),
+    Op(
+        "log_softmax",
+        log_softmax,
+        NORMALISED,
+        errors=[OUT_OF_RANGE],
+        aliases=("nn.functional.log_softmax",),
+        tolerance=4,
+    ),
+    loss(
+        "nll_loss",
+        nll_loss,
+        [
+            call(T(4, 3), classes(4, below=3)),
+            call(T(4, 3), classes(4, below=3), reduction="sum"),
+            call(T(4, 3), classes(4, below=3), reduction="none"),
+            call(T(4, 3), classes(4, below=3), weight=WEIGHT),
+            call(T(4, 3), T(values=[0, -100, 1, 2], dtype="int64")),
+            call(T(4, 3), T(values=[0, 1, 1, 2], dtype="int64"), ignore_index=1),
+            call(T(3), T(values=1, dtype="int64")),
+            call(T(2, 3, 2, 2), classes(2, 2, 2, below=3)),
+            call(T(4, 3), classes(4, below=3), weight=WEIGHT, reduction="none"),
+        ],
+        domain=(-3.0, -0.1),
+        errors=[TARGET_BATCH, OUT_OF_BOUNDS],
+    ),
+    loss(
+        "cross_entropy",
+        cross_entropy,
+        [
+            call(T(4, 3), classes(4, below=3)),
+            call(T(4, 3), classes(4, below=3), reduction="sum"),
+            call(T(4, 3), classes(4, below=3), reduction="none"),
+            call(T(4, 3), classes(4, below=3), weight=WEIGHT),
+            call(T(4, 3), T(values=[0, -100, 1, 2], dtype="int64")),
+            call(T(4, 3), classes(4, below=3), label_smoothing=0.1),
+            call(
+                T(4, 3),
+                T(values=[0, 2, 1, 2], dtype="int64"),
+                ignore_index=1,
+                label_smoothing=0.2,
+                weight=WEIGHT,
+            ),
+            call(T(4, 3), T(4, 3, low=0.1, high=0.9)),
+            call(T(4, 3), T(4, 3, low=0.1, high=0.9), reduction="none", label_smoothing=0.1),
+            call(T(3), T(values=1, dtype="int64")),
+            call(T(2, 3, 2, 2), classes(2, 2, 2, below=3)),
+            call(T(2, 3, 4), classes(2, 4, below=3), reduction="none"),
+            call(T(3), T(3, low=0.1, high=0.9)),
+            call(T(33, 10), classes(33, below=10)),
+        ],
+        errors=[
+            TARGET_BATCH,
+            OUT_OF_BOUNDS,
+            Error(
+                call(T(2, 3), T(2)), RuntimeError, "expected target dtype to be Long or Byte, but got Float"
+            ),
+        ],
+    ),
+    loss(
+        "mse_loss",
+        mse_loss,
+        [
+            call(T(4, 3), T(4, 3)),
+            call(T(4, 3), T(4, 3), reduction="sum"),
+            call(T(4, 3), T(4, 3), reduction="none"),
+            call(T(), T()),
+        ],
+        errors=[
+            Error(
+                call(T(2, 3), T(2, 4)),
+                RuntimeError,
+                "The size of tensor a (3) must match the size of tensor b (4) at non-singleton dimension 1",
+            ),
+            Error(call(T(2), T(2), reduction="avg"), ValueError, "avg is not a valid value for reduction"),
+        ],
+    ),
+    loss(
+        "binary_cross_entropy",
+        binary_cross_entropy,
+        [
+            call(probabilities(4), probabilities(4)),
+            call(probabilities(2, 3), probabilities(2, 3), reduction="none"),
+            call(probabilities(4), probabilities(4), reduction="sum"),
+            call(probabilities(4), probabilities(4), weight=T(4, low=0.5, high=2.0, grad=False)),
+            call(T(values=[0.0, 1.0]), T(values=[1.0, 1.0]), reduction="none").without_gradient(),
+        ],
+        errors=[
+            Error(
+                call(probabilities(4), probabilities(3)),
+                ValueError,
+                "Using a target size (torch.Size([3])) that is different to the input size "
+                "(torch.Size([4])) is deprecated.",
+            ),
+            Error(
+                call(T(values=[1.5]), probabilities(1)),
+                RuntimeError,
+                "all elements of input should be between 0 and 1",
+            ),
+        ],
+    ),
+    loss(
+        "binary_cross_entropy_with_logits",
+        binary_cross_entropy_with_logits,
+        [
+            call(T(4), probabilities(4)),
+            call(T(2, 3), probabilities(2, 3), reduction="none"),
+            call(T(4), probabilities(4), reduction="sum"),
+            call(T(2, 3), probabilities(2, 3), pos_weight=WEIGHT),
+            call(T(2, 3), probabilities(2, 3), weight=WEIGHT),
+            call(T(values=[200.0, -200.0]), T(values=[0.0, 1.0]), reduction="none").without_gradient(),
+        ],
+        errors=[
+            Error(
+                call(T(4), probabilities(3)),
+                ValueError,
+                "Target size (torch.Size([3])) must be the same as input size (torch.Size([4]))",
+            )
+        ],
+    ),
 ]
