@@ -1,8 +1,8 @@
 """The dtype of every result: the tables below were recorded from PyTorch.
 
 One letter stands for a dtype: b bool, u uint8, 1 int8, 2 int16, 4 int32, 8 int64, f float32, d float64, and a
-dot for a combination that raises an error. A table has a row for each first and a letter for each second operand,
-both in the order of `LETTERS`.
+dot for a combination that raises an error. A table has a row for each first and a letter for each second
+operand, both in the order of `LETTERS`.
 """
 
 from __future__ import annotations
