@@ -1,4 +1,4 @@
-"""The tape from the user's side: accumulation, backward's arguments, `autograd.grad`, higher orders, errors."""
+"""The tape from the user's side: accumulation, backward's arguments, `autograd.grad`, orders, errors."""
 
 from __future__ import annotations
 
