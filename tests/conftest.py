@@ -1,4 +1,4 @@
-"""Settings shared by all tests: fixed seeds, one thread, the optional PyTorch to compare with."""
+"""Settings shared by all tests: fixed seeds, two threads, slow tests on request, the optional PyTorch."""
 
 from __future__ import annotations
 
@@ -22,6 +22,15 @@ settings.load_profile("tapegrad")
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes more than 20 seconds; run with `-m slow`")
+    tapegrad.set_num_threads(2)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave slow tests to those who ask for them."""
+    if not config.getoption("markexpr"):
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
 
 
 @pytest.fixture(autouse=True)
