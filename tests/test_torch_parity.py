@@ -103,7 +103,12 @@ def weights(library: ModuleType, tensor: Any) -> Any:
 @pytest.mark.parametrize("order", [1, 2], ids=["first", "second"])
 def test_gradients(case: Case, order: int, pytorch: ModuleType) -> None:
     for dtype in [name for name in case.dtypes if name in FLOATS]:
-        found, expected = (gradients(library, case, dtype, order) for library in (tapegrad, pytorch))
+        found = gradients(tapegrad, case, dtype, order)
+        try:
+            expected = gradients(pytorch, case, dtype, order)
+        except RuntimeError as error:
+            assert "not implemented" in str(error)  # PyTorch stops at the first order here; tapegrad does not
+            continue
         for mine, theirs in zip(
             found or [None] * len(expected), expected or [None] * len(found), strict=True
         ):

@@ -11,10 +11,13 @@ from . import (
     elementwise_binary,
     elementwise_unary,
     index,
+    joining,
     matmul,
     reduce,
     softmax_loss,
+    statistics,
     views,
+    writing,
 )
 from .row import Case, Error, Op, cases, find, lay_out, resolve, result_dtype
 
@@ -23,9 +26,12 @@ FAMILIES = (
     elementwise_unary,
     elementwise_binary,
     reduce,
+    statistics,
     matmul,
     views,
+    joining,
     index,
+    writing,
     softmax_loss,
     conv_norm,
 )

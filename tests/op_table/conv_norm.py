@@ -108,6 +108,25 @@ def layer(name: str, reference: Any, calls: list[Any], **fields: Any) -> Op:
 
 STATS = (T(3, grad=False), T(3, low=0.5, high=2.0, grad=False))
 
+
+def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5):
+    groups = x.reshape(len(x), num_groups, -1)
+    scaled = layer_norm(groups, groups.shape[-1:], eps=eps).reshape(x.shape)
+    shape = [-1 if axis == 1 else 1 for axis in range(x.ndim)]
+    return scaled * (1 if weight is None else weight.reshape(shape)) + (
+        0 if bias is None else bias.reshape(shape)
+    )
+
+
+def instance_norm(x, running_mean=None, running_var=None, weight=None, bias=None):
+    return group_norm(x, x.shape[1], weight, bias)
+
+
+def rms_norm(x, normalized_shape, weight=None, eps=1e-6):
+    squares = (x**2).mean(tuple(range(-len(normalized_shape), 0)), keepdims=True)
+    return x / np.sqrt(squares + eps) * (1 if weight is None else weight)
+
+
 OPS = [
     layer(
         "conv2d",
@@ -250,4 +269,11 @@ OPS = [
         dtypes=tuple(name for name in ALL if name != "bool"),
         errors=[Error(call(T(2, 3), (1,)), RuntimeError, "Padding length must be divisible by 2")],
     ),
+    layer(
+        "group_norm",
+        group_norm,
+        [call(T(2, 4), 2), call(T(2, 4, 3), 2, T(4), T(4)), call(T(2, 6, 2, 2), 3, eps=1e-5)],
+    ),
+    layer("instance_norm", instance_norm, [call(T(2, 3, 4)), call(T(2, 3, 2, 2), None, None, T(3), T(3))]),
+    layer("rms_norm", rms_norm, [call(T(4, 3), (3,), eps=1e-6), call(T(4, 3), (3,), T(3), 1e-6)]),
 ]

@@ -47,6 +47,24 @@ SHAPES = [
 LIKE = [call(T(2, 3)), call(T()), call(T(2), dtype=U8)]
 BAD_SIZE = Error(call(-1, 3), RuntimeError, "Trying to create tensor with negative dimension -1: [-1, 3]")
 
+FILLERS = [
+    ("uniform_", (-1.0, 2.0)),
+    ("normal_", (1.0, 2.0)),
+    ("exponential_", (2.0,)),
+    ("geometric_", (0.1,)),
+    ("cauchy_", ()),
+    ("log_normal_", ()),
+    ("random_", (5, 50)),
+    ("bernoulli_", (0.4,)),
+]
+
+
+def filler(name: str, arguments: tuple[Any, ...]) -> Op:
+    return create(
+        name, None, [call(T(40), *arguments)], dtypes=FLOATS, function=False, method=True, random=True
+    )
+
+
 OPS = [
     create(
         "zeros",
@@ -191,4 +209,45 @@ OPS = [
         ],
     ),
     Op("clone", np.copy, [call(T(2, 3)), call(T()), call(T(0, 3))], dtypes=ALL),
+    create(
+        "logspace",
+        lambda start, end, steps, base=10.0, dtype=None: np.logspace(start, end, steps, base=base),
+        [call(0, 2, 3), call(0.0, 3.0, 4, base=2.0)],
+    ),
+    create("scalar_tensor", lambda value, dtype=None: np.array(value), [call(2.5), call(3, dtype=F64)]),
+    create(
+        "tril_indices",
+        lambda rows, columns, offset=0: np.stack(np.tril_indices(rows, offset, columns)),
+        [call(3, 4), call(4, 3, 1)],
+        result="int64",
+    ),
+    create(
+        "triu_indices",
+        lambda rows, columns, offset=0: np.stack(np.triu_indices(rows, offset, columns)),
+        [call(3, 4), call(4, 3, -1)],
+        result="int64",
+    ),
+    create(
+        "multinomial",
+        None,
+        [call(T(20, low=0.1, high=1.0), 12), call(T(2, 5, low=0.1, high=1.0), 30, replacement=True)],
+        dtypes=FLOATS,
+        method=True,
+        random=True,
+        errors=[
+            Error(
+                call(T(values=[-1.0, 2.0]), 1),
+                RuntimeError,
+                "probability tensor contains either `inf`, `nan` or element < 0",
+            ),
+            Error(
+                call(T(3, low=0.1, high=1.0), 4),
+                RuntimeError,
+                "cannot sample n_sample > prob_dist.size(-1) samples without replacement",
+            ),
+        ],
+    ),
+    create("poisson", None, [call(T(40, low=0.5, high=20.0))], random=True),
+    create("binomial", None, [call(T(values=[10.0] * 40), T(40, low=0.1, high=0.9))], random=True),
+    *[filler(name, arguments) for name, arguments in FILLERS],
 ]

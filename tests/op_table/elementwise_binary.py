@@ -126,6 +126,23 @@ def lerp(x, end, weight):
 ARITHMETIC: dict[str, Any] = {"dtypes": ALL, "inplace": True, "out": True, "errors": mismatch()}
 AWAY_FROM_ZERO = {"low": 0.5, "high": 3.0}
 
+
+def isclose(x, y, rtol=1e-5, atol=1e-8, equal_nan=False):
+    return np.isclose(x, y, rtol, atol, equal_nan)
+
+
+def prelu(x, weight):
+    shape = [-1 if axis == 1 else 1 for axis in range(x.ndim)]
+    return np.where(x > 0, x, (weight.reshape(shape) if weight.size > 1 else weight) * x)
+
+
+def xlogy(x, y):
+    return np.where(x == 0, np.where(np.isnan(y), y, 0), x * np.log(y))
+
+
+NO_UINT8 = ("float32", "float64", "int8", "int32", "int64")
+
+
 OPS = [
     Op(
         "add",
@@ -373,4 +390,63 @@ OPS = [
     bitwise("bitwise_xor", np.bitwise_xor, "xor"),
     bitwise("bitwise_left_shift", np.left_shift, "lshift", dtypes=INTS, domain=(0, 5), errors=mismatch()),
     bitwise("bitwise_right_shift", np.right_shift, "rshift", dtypes=INTS, domain=(0, 5), errors=mismatch()),
+    Op(
+        "rsub",
+        lambda x, y, alpha=1: y - alpha * x,
+        [call(T(2, 3), T(3)), call(T(2, 3), 2), call(T(3), 1, alpha=2)],
+        dtypes=NO_UINT8,
+        method=False,
+    ),
+    Op(
+        "fmod",
+        np.fmod,
+        [call(T(2, 3), T(3, **AWAY_FROM_ZERO)), call(T(7), 3), call(T(7), -3), call(T(5), 2.5).only(*FLOATS)],
+        dtypes=NO_UINT8,
+        domain=(-20, 20),
+        inplace=True,
+        out=True,
+    ),
+    Op("hypot", np.hypot, broadcasting(), avoid=(0.0,), inplace=True, out=True, tolerance=2),
+    Op("copysign", np.copysign, [*broadcasting(), call(T(3), -1.0)], avoid=(0.0,), inplace=True, out=True),
+    Op(
+        "logaddexp",
+        np.logaddexp,
+        [*broadcasting(), call(T(values=[1000.0, -np.inf]), T(values=[1000.0, 0.0])).without_gradient()],
+        out=True,
+        tolerance=2,
+    ),
+    Op(
+        "xlogy",
+        xlogy,
+        [
+            *broadcasting(**AWAY_FROM_ZERO),
+            call(T(3), 2.0),
+            call(T(values=[0.0, 0.0]), T(values=[0.0, 2.0])).without_gradient(),
+        ],
+        avoid=(0.0,),
+        inplace=True,
+        out=True,
+    ),
+    Op(
+        "isclose",
+        isclose,
+        [
+            call(T(2, 3), T(3)),
+            call(T(values=[1.0, 2.0, np.nan]), T(values=[1.0 + 1e-6, 2.1, np.nan])),
+            call(T(values=[1.0, np.nan]), T(values=[1.2, np.nan]), rtol=0.3, equal_nan=True),
+        ],
+        result="bool",
+        differentiable=False,
+    ),
+    Op("clamp_min", np.maximum, [call(T(2, 3), 0.5), call(T(4), T(4))], avoid=(0.5,), inplace=True, out=True),
+    Op("clamp_max", np.minimum, [call(T(2, 3), 0.5), call(T(4), T(4))], avoid=(0.5,), inplace=True, out=True),
+    Op(
+        "nn.functional.prelu",
+        prelu,
+        [call(T(2, 3), T(1)), call(T(2, 3), T(3)), call(T(2, 3, 2), T(3))],
+        avoid=(0.0,),
+        method=False,
+    ),
+    extremum("fmax", np.fmax),
+    extremum("fmin", np.fmin),
 ]

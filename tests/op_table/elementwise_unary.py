@@ -86,6 +86,37 @@ def sign(x):
     return x if x.dtype == bool else np.where(np.isnan(x), 0, np.sign(x))
 
 
+def selu(x):
+    return 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(np.minimum(x, 0)))
+
+
+def hardshrink(x, lambd=0.5):
+    return np.where(np.abs(x) > lambd, x, 0)
+
+
+def softshrink(x, lambd=0.5):
+    return np.sign(x) * np.maximum(np.abs(x) - lambd, 0)
+
+
+def threshold(x, threshold, value):
+    return np.where(x > threshold, x, value)
+
+
+def celu(x, alpha=1.0):
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0) / alpha))
+
+
+def hardswish(x):
+    return x * np.clip(x / 6 + 0.5, 0, 1)
+
+
+def nan_to_num(x, nan=0.0, posinf=None, neginf=None):
+    return np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
+
+
+KINKS = (-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0)
+
+
 OPS = [
     Op(
         "neg",
@@ -193,5 +224,37 @@ OPS = [
         inplace=True,
         operator="invert",
         errors=[Error(call(T(2)), NotImplementedError, "\"bitwise_not_cpu\" not implemented for 'Float'")],
+    ),
+    smooth("erfc", special.erfc, tolerance=4),
+    smooth("asinh", np.arcsinh, aliases=("arcsinh",)),
+    smooth("acosh", np.arccosh, (1.1, 4.0), aliases=("arccosh",)),
+    smooth("atanh", np.arctanh, (-0.9, 0.9), aliases=("arctanh",)),
+    activation("celu", celu, call(T(4), alpha=0.5), calls=UNARY_CALLS),
+    activation("selu", selu, calls=UNARY_CALLS, tolerance=2),
+    activation("relu6", lambda x: np.clip(x, 0, 6), domain=(-3.0, 9.0), avoid=(0.0, 6.0)),
+    activation("mish", lambda x: x * np.tanh(np.logaddexp(0, x)), calls=UNARY_CALLS, avoid=(), tolerance=4),
+    activation("logsigmoid", lambda x: -np.logaddexp(0, -x), avoid=()),
+    activation(
+        "hardtanh", lambda x, low=-1.0, high=1.0: np.clip(x, low, high), call(T(5), -0.5, 0.75), avoid=KINKS
+    ),
+    activation("hardsigmoid", lambda x: np.clip(x / 6 + 0.5, 0, 1), domain=(-5.0, 5.0), avoid=(-3.0, 3.0)),
+    activation("hardswish", hardswish, calls=UNARY_CALLS, domain=(-5.0, 5.0), avoid=(-3.0, 3.0)),
+    activation("hardshrink", hardshrink, calls=(*UNARY_CALLS, call(T(5), 0.25)), avoid=KINKS),
+    activation("softshrink", softshrink, calls=(*UNARY_CALLS, call(T(5), 0.25)), avoid=KINKS),
+    activation("threshold", threshold, calls=[call(T(2, 3), 0.5, -1.0), call(T(), 0.5, 2.0)], avoid=KINKS),
+    Op(
+        "nan_to_num",
+        nan_to_num,
+        [call(T(2, 3)), call(T(values=SPECIAL_VALUES), 1.0, 2.0, -2.0).without_gradient()],
+        inplace=True,
+        out=True,
+    ),
+    Op(
+        "signbit",
+        np.signbit,
+        [*UNARY_CALLS, call(T(values=[0.0, -0.0, -1.0, float("-inf")])).only(*FLOATS)],
+        dtypes=REALS,
+        result="bool",
+        differentiable=False,
     ),
 ]

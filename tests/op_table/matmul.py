@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy import linalg
 
 from .row import FLOATS, Call, Error, Op, T, call
 
@@ -75,6 +76,23 @@ EINSUM: list[tuple[Any, ...]] = [
     ("ij,ij->i", (2, 3), (2, 3)),
     ("b...->...", (2, 3)),
 ]
+
+
+def addbmm(c, a, b, beta=1, alpha=1):
+    return beta * c + alpha * (a @ b).sum(0)
+
+
+def addr(c, a, b, beta=1, alpha=1):
+    return beta * c + alpha * np.outer(a, b)
+
+
+def bilinear(a, b, weight, bias=None):
+    return np.einsum("...i,oij,...j->...o", a, weight, b) + (0 if bias is None else bias)
+
+
+def cross(a, b, dim=-1):
+    return np.cross(a, b, axis=dim)
+
 
 OPS = [
     Op(
@@ -160,6 +178,7 @@ OPS = [
         "outer",
         np.outer,
         shapes(((2,), (3,)), ((0,), (3,))),
+        aliases=("ger",),
         dtypes=DTYPES,
         out=True,
         errors=[expects((2, 2), (2,), words="outer: Expected 1-D argument self, but got 2-D")],
@@ -245,4 +264,49 @@ OPS = [
         dtypes=DTYPES,
         method=False,
     ),
+    Op(
+        "addbmm",
+        addbmm,
+        [*shapes(((3, 5), (2, 3, 4), (2, 4, 5))), call(T(3, 5), T(2, 3, 4), T(2, 4, 5), beta=2, alpha=3)],
+        dtypes=DTYPES,
+        inplace=True,
+        out=True,
+        tolerance=4,
+    ),
+    Op(
+        "addmv",
+        addmm,
+        [*shapes(((3,), (3, 4), (4,))), call(T(3), T(3, 4), T(4), beta=2, alpha=3)],
+        dtypes=DTYPES,
+        inplace=True,
+        out=True,
+        tolerance=4,
+    ),
+    Op(
+        "addr",
+        addr,
+        [*shapes(((3, 4), (3,), (4,))), call(T(3, 4), T(3), T(4), beta=2, alpha=3)],
+        dtypes=DTYPES,
+        inplace=True,
+        out=True,
+    ),
+    Op(
+        "nn.functional.bilinear",
+        bilinear,
+        shapes(((2, 3), (2, 4), (5, 3, 4)), ((2, 3), (2, 4), (5, 3, 4), (5,))),
+        method=False,
+        tolerance=8,
+    ),
+    Op("block_diag", linalg.block_diag, shapes(((2, 3), (1, 2)), ((2, 2),)), dtypes=DTYPES, method=False),
+    Op(
+        "cross",
+        cross,
+        [*shapes(((3,), (3,)), ((2, 3), (2, 3))), call(T(3, 2), T(3, 2), dim=0)],
+        dtypes=DTYPES,
+        out=True,
+        tolerance=2,
+    ),
+    Op("inner", np.inner, shapes(((3,), (3,)), ((2, 3), (4, 3))), dtypes=DTYPES, out=True, tolerance=4),
+    Op("kron", np.kron, shapes(((2,), (3,)), ((2, 3), (2, 2))), dtypes=DTYPES, out=True),
+    Op("vdot", np.vdot, shapes(((3,), (3,))), dtypes=DTYPES, out=True, tolerance=4),
 ]

@@ -120,6 +120,25 @@ OUT_OF_BOUNDS = Error(
     call(T(2, 3), T(values=[0, 3], dtype="int64")), IndexError, "Target 3 is out of bounds."
 )
 
+
+def l1_loss(x, target, reduction="mean"):
+    return reduced(np.abs(x - target), reduction)
+
+
+def smooth_l1_loss(x, target, reduction="mean", beta=1.0):
+    gap = np.abs(x - target)
+    return reduced(np.where(gap < beta, gap**2 / (2 * beta), gap - beta / 2), reduction)
+
+
+def huber_loss(x, target, reduction="mean", delta=1.0):
+    return delta * smooth_l1_loss(x, target, reduction, delta)
+
+
+def kl_div(x, target, reduction="mean", log_target=False):
+    losses = np.exp(target) * (target - x) if log_target else special.xlogy(target, target) - target * x
+    return losses.sum() / len(x) if reduction == "batchmean" else reduced(losses, reduction)
+
+
 OPS = [
     Op(
         "softmax", softmax, NORMALISED, errors=[OUT_OF_RANGE], aliases=("nn.functional.softmax",), tolerance=4
@@ -242,5 +261,30 @@ OPS = [
                 "Target size (torch.Size([3])) must be the same as input size (torch.Size([4]))",
             )
         ],
+    ),
+    loss(
+        "l1_loss",
+        l1_loss,
+        [call(T(4, 3), T(4, 3)), call(T(4, 3), T(4, 3), reduction="sum"), call(T(4), T(4), reduction="none")],
+    ),
+    loss(
+        "smooth_l1_loss",
+        smooth_l1_loss,
+        [
+            call(T(4, 3), T(4, 3)),
+            call(T(8), T(8), reduction="none", beta=0.5),
+            call(T(4), T(4), reduction="sum"),
+        ],
+    ),
+    loss("huber_loss", huber_loss, [call(T(4, 3), T(4, 3)), call(T(8), T(8), reduction="none", delta=0.5)]),
+    loss(
+        "kl_div",
+        kl_div,
+        [
+            call(T(4, 3), probabilities(4, 3), reduction="batchmean"),
+            call(T(4, 3), probabilities(4, 3), reduction="sum"),
+            call(T(4), T(4), reduction="none", log_target=True),
+        ],
+        domain=(-3.0, -0.1),
     ),
 ]
