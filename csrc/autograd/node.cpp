@@ -1,12 +1,21 @@
 #include "autograd/node.h"
 
 #include "autograd/grad_mode.h"
+#include "autograd/variable.h"
 
 namespace tapegrad::autograd {
 
 thread_local Modes modes;
 
 Node::~Node() { --mutable_memory_stats().live_nodes; }
+
+Tensor Node::reattach(const Tensor& output, uint32_t output_nr) {
+  if (extras_ && extras_->enclosing) return extras_->enclosing->reattach(output, output_nr);
+  Tensor tensor = detach(output);
+  tensor->grad_fn = Ref<RefCounted>(this);
+  tensor->output_nr = output_nr;
+  return tensor;
+}
 
 uint32_t Node::add_output(const Tensor& tensor) {
   if (output_count_++ > 0) more_outputs_.emplace_back();

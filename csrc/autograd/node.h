@@ -41,6 +41,7 @@ struct NodeExtras {
   std::vector<std::pair<uint64_t, Ref<NodeHook>>> pre_hooks;
   std::vector<std::pair<uint64_t, Ref<NodeHook>>> post_hooks;
   Ref<RefCounted> metadata;
+  Node* enclosing = nullptr;  // the node that runs this one in its place; it owns this one
 };
 
 struct Node : Pooled, RefCounted {
@@ -56,6 +57,8 @@ struct Node : Pooled, RefCounted {
   virtual void release_saved() {}
   /// The saved tensors by name, for tools that draw graphs: calls visit(name, tensor).
   virtual void visit_saved(const std::function<void(const char*, const Tensor&)>&) {}
+  /// A saved output with its place in the graph, for a derivative that is itself recorded.
+  virtual Tensor reattach(const Tensor& output, uint32_t output_nr);
   /// True for the node that adds to a leaf's .grad.
   virtual bool is_accumulator() const { return false; }
 

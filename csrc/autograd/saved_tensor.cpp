@@ -40,10 +40,7 @@ Tensor SavedTensor::unpack(Node* owner) const {
   if (tensor_.version() != version_) [[unlikely]]
     fail_modified(tensor_, is_output_, output_nr_, owner, version_);
   if (!is_output_ || !modes.grad) return tensor_;
-  Tensor tensor = detach(tensor_);
-  tensor->grad_fn = Ref<RefCounted>(owner);
-  tensor->output_nr = output_nr_;
-  return tensor;
+  return owner->reattach(tensor_, output_nr_);
 }
 
 void fail_backward_twice(const Node& node) {

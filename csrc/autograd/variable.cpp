@@ -185,6 +185,7 @@ class CopySlices final : public Node {
     if (edge_storage_.empty()) edge_storage_.resize(1);
     edge_storage_[0] = gradient_edge(base);
     set_edges(edge_storage_.data(), edge_storage_.size());
+    function_->extras().enclosing = this;
     for (const Edge& edge : edge_storage_)
       if (edge.node) depth = std::max(depth, edge.node->depth + 1);
     extent_ = 1;
@@ -212,6 +213,13 @@ class CopySlices final : public Node {
       results[0] = gradient_ops.as_strided(memory, base_shape_, base_strides_, 0);
     }
     for (size_t i = 1; i < inner.size(); ++i) results[i] = std::move(inner[i]);
+  }
+  /// What the function wrote is a part of this node's output.
+  Tensor reattach(const Tensor& output, uint32_t) override {
+    Tensor base = make_view(output, base_shape_, base_strides_, output.storage_offset() - offset_);
+    base->grad_fn = Ref<RefCounted>(this);
+    base->output_nr = 0;
+    return gradient_ops.as_strided(base, view_shape_, view_strides_, output.storage_offset());
   }
   void release_saved() override {
     function_->release_saved();

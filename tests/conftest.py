@@ -1,0 +1,48 @@
+"""Settings shared by all tests: fixed seeds, two threads, slow tests on request, the optional PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+import tapegrad
+
+settings.register_profile(
+    "tapegrad",
+    deadline=None,
+    derandomize=True,
+    max_examples=100,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+settings.load_profile("tapegrad")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes more than 20 seconds; run with `-m slow`")
+    tapegrad.set_num_threads(2)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave slow tests to those who ask for them."""
+    if not config.getoption("markexpr"):
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
+
+
+@pytest.fixture(autouse=True)
+def fresh_state() -> Iterator[None]:
+    """Every test starts from the same seed, gradients on and float32 as the default, and leaves it so."""
+    tapegrad.manual_seed(0)
+    yield
+    tapegrad.set_grad_enabled(True)
+    tapegrad.set_default_dtype(tapegrad.float32)
+
+
+@pytest.fixture(scope="session")
+def pytorch() -> ModuleType:
+    """PyTorch itself, where it is installed."""
+    return pytest.importorskip("torch")

@@ -1,0 +1,266 @@
+"""Nothing leaks, nothing waits for the garbage collector, and depth costs no C stack."""
+
+from __future__ import annotations
+
+import gc
+import resource
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import tapegrad as torch
+
+
+@pytest.fixture(autouse=True)
+def without_collector() -> Iterator[None]:
+    """Reference counting alone must free everything."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def held() -> tuple[int, int, int]:
+    stats = torch.memory_stats()
+    return stats["allocated_bytes"], stats["live_tensors"], stats["live_nodes"]
+
+
+def linear_step() -> None:
+    w = torch.randn(8, 8, requires_grad=True)
+    loss = (torch.randn(4, 8) @ w).tanh().sum()
+    loss.backward()
+
+
+def double_backward() -> None:
+    x = torch.randn(5, requires_grad=True)
+    (gradient,) = torch.autograd.grad(x.exp().sum(), x, create_graph=True)
+    gradient.sum().backward()
+
+
+def graph_never_run() -> None:
+    x = torch.randn(5, requires_grad=True)
+    y = x
+    for _ in range(50):
+        y = y.sin() * x
+
+
+def views_and_writes() -> None:
+    x = torch.randn(4, 4, requires_grad=True)
+    base = x * 1
+    base[0].mul_(2)
+    base[:, 1] = base[:, 2].exp()
+    base.t()[3].add_(1)
+    base.sum().backward()
+
+
+def failed_backward() -> None:
+    x = torch.randn(3, requires_grad=True)
+    y = (x * x).sum()
+    y.backward()
+    with pytest.raises(RuntimeError):
+        y.backward()
+
+
+def failed_operation() -> None:
+    x = torch.randn(3, requires_grad=True)
+    with pytest.raises(RuntimeError):
+        x.exp() @ torch.randn(4, 2)
+
+
+def attributes_and_numpy() -> None:
+    x = torch.randn(100)
+    x.note = [1, 2, 3]
+    array = x.numpy()
+    del x
+    torch.from_numpy(array).add_(1)
+
+
+def retained_graph() -> None:
+    x = torch.randn(3, requires_grad=True)
+    y = x.tanh()
+    y.retain_grad()
+    y.sum().backward(retain_graph=True)
+    y.sum().backward()
+
+
+def several_results() -> None:
+    x = torch.randn(6, 4, requires_grad=True)
+    values, _ = x.sort()
+    first, second = values.split(3)
+    torch.cat([first, second.flip((0,))]).max(1).values.sum().backward()
+
+
+PROGRAMS = [
+    linear_step,
+    double_backward,
+    graph_never_run,
+    views_and_writes,
+    failed_backward,
+    failed_operation,
+    attributes_and_numpy,
+    retained_graph,
+    several_results,
+]
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
+def test_everything_is_returned(program: Callable[[], None]) -> None:
+    program()
+    before = held()
+    for _ in range(20):
+        program()
+    assert held() == before
+
+
+def test_statistics_count_what_lives() -> None:
+    bytes_before, tensors_before, nodes_before = held()
+    x = torch.zeros(1000, dtype=torch.float64, requires_grad=True)
+    y = (x * 2).exp()
+    allocated, tensors, nodes = held()
+    assert allocated - bytes_before >= 2 * 8000
+    assert tensors - tensors_before >= 2 and nodes - nodes_before >= 2
+    del x, y
+    assert held() == (bytes_before, tensors_before, nodes_before)
+
+
+def test_backward_frees_the_saved_tensors() -> None:
+    x = torch.zeros(100_000, requires_grad=True)
+    before = held()[0]
+    loss = x.exp().sin().cos().sum()
+    saved = held()[0] - before
+    loss.backward()
+    x.grad = None
+    assert saved >= 3 * 400_000
+    assert held()[0] - before < 10_000
+
+
+def test_tensor_dies_with_its_last_reference() -> None:
+    x = torch.ones(3)
+    watcher = weakref.ref(x)
+    assert watcher() is x
+    del x
+    assert watcher() is None
+
+
+def test_one_python_object_per_tensor() -> None:
+    x = torch.ones(3, requires_grad=True)
+    (x * 2).sum().backward()
+    x.grad.note = "kept"
+    assert x.grad is x.grad and x.grad.note == "kept"
+
+
+def test_tensor_in_a_cycle_is_collected() -> None:
+    x = torch.ones(3)
+    x.itself = x
+    watcher = weakref.ref(x)
+    del x
+    assert watcher() is not None
+    gc.collect()
+    assert watcher() is None
+
+
+def test_memory_of_numpy_outlives_the_array() -> None:
+    import numpy as np
+
+    array = np.arange(4.0)
+    x = torch.from_numpy(array)
+    del array
+    assert x.tolist() == [0, 1, 2, 3]
+    view = x[1:]
+    del x
+    assert view.sum().item() == 6
+
+
+def test_freed_memory_is_reused() -> None:
+    torch.empty_cache()
+    for _ in range(100):
+        x = torch.zeros(250_000)
+        x = x + 1
+        del x
+    stats = torch.memory_stats()
+    assert stats["reserved_bytes"] - stats["allocated_bytes"] < 20_000_000
+    torch.empty_cache()
+    assert torch.memory_stats()["reserved_bytes"] <= stats["reserved_bytes"]
+
+
+def deep_chain(length: int) -> None:
+    x = torch.zeros(1, requires_grad=True)
+    y = x
+    for _ in range(length):
+        y = y + 1.0
+    y.backward()
+    assert x.grad.item() == 1.0 and y.item() == float(length)
+
+
+def deep_nest_of_products(length: int) -> None:
+    x = torch.ones((), requires_grad=True)
+    y = x
+    for _ in range(length):
+        y = y * x
+    del y  # freed without backward: the graph is taken apart link by link
+
+
+def deep_chain_of_views(length: int) -> None:
+    x = torch.zeros(2, 3, requires_grad=True)
+    y = x * 1
+    for _ in range(length):
+        y = y.t()
+    y.sum().backward()
+    assert x.grad.tolist() == [[1, 1, 1], [1, 1, 1]]
+
+
+def on_a_small_stack(function: Callable[..., None], *args: Any) -> None:
+    """Run where a recursion over the graph would overflow at once."""
+    failures: list[BaseException] = []
+
+    def guarded() -> None:
+        try:
+            function(*args)
+        except BaseException as error:
+            failures.append(error)
+
+    previous = threading.stack_size(512 * 1024)
+    try:
+        thread = threading.Thread(target=guarded)
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(previous)
+    if failures:
+        raise failures[0]
+
+
+@pytest.mark.parametrize(
+    "program", [deep_chain, deep_nest_of_products, deep_chain_of_views], ids=lambda p: p.__name__
+)
+def test_deep_graphs_need_no_stack(program: Callable[[int], None]) -> None:
+    before = held()
+    on_a_small_stack(program, 1_000_000 if program is deep_chain else 200_000)
+    assert held() == before
+
+
+@pytest.mark.slow
+def test_ten_million_chained_operations() -> None:
+    on_a_small_stack(deep_chain, 10_000_000)
+
+
+def test_long_training_does_not_grow() -> None:
+    w = torch.zeros(64, 64, requires_grad=True)
+    x = torch.randn(32, 64)
+
+    def steps(count: int) -> None:
+        for _ in range(count):
+            loss = (x @ w).tanh().square().mean()
+            loss.backward()
+            with torch.no_grad():
+                w.sub_(w.grad)
+            w.grad = None
+
+    steps(200)
+    peak, before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, held()
+    steps(2000)
+    assert held() == before
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak < 20_000
