@@ -23,35 +23,84 @@ void copy_rows(char* to, int64_t to_step, const char* from, int64_t from_step, i
   }
 }
 
-// Square tiles whose rows and columns both fit the first-level cache; within a tile, lines of the result are
-// written whole. https://en.wikipedia.org/wiki/Loop_nest_optimization
+// Tiles of a line of memory in both directions, within blocks that the translation buffer covers; every line is read
+// and written once. https://en.wikipedia.org/wiki/Loop_nest_optimization
 template <class T>
-void transpose(char* to_bytes, int64_t to_step, const char* from_bytes, int64_t from_step, int64_t rows,
-               int64_t columns) {
-  constexpr int64_t kTile = 64 / sizeof(T) < 16 ? 16 : 32;
-  T* to = reinterpret_cast<T*>(to_bytes);
-  const T* from = reinterpret_cast<const T*>(from_bytes);
-  for (int64_t i = 0; i < rows; i += kTile) {
-    const int64_t height = i + kTile < rows ? kTile : rows - i;
-    for (int64_t j = 0; j < columns; j += kTile) {
-      const int64_t width = j + kTile < columns ? kTile : columns - j;
-      T tile[kTile][kTile];
-      for (int64_t c = 0; c < width; ++c)
-        for (int64_t r = 0; r < height; ++r) tile[r][c] = from[(i + r) + (j + c) * from_step];
-      for (int64_t r = 0; r < height; ++r)
-        for (int64_t c = 0; c < width; ++c) to[(i + r) * to_step + j + c] = tile[r][c];
+void transpose(const MatrixCopy& copy) {
+  constexpr int64_t kTile = 64 / sizeof(T) < 32 ? 64 / sizeof(T) : 32, kBlock = 128;
+  auto* to = reinterpret_cast<T*>(copy.to);
+  auto* from = reinterpret_cast<const T*>(copy.from);
+  const int64_t to_step = copy.to_row / static_cast<int64_t>(sizeof(T));
+  const int64_t from_step = copy.from_column / static_cast<int64_t>(sizeof(T));
+  auto do_tile = [&](int64_t row, int64_t column, int64_t height, int64_t width) {
+    for (int64_t r = 0; r < height; ++r)
+      for (int64_t c = 0; c < width; ++c) to[(row + r) * to_step + column + c] = from[row + r + (column + c) * from_step];
+  };
+  auto do_full_tile = [&](int64_t row, int64_t column) {
+    T tile[kTile][kTile];
+    for (int64_t c = 0; c < kTile; ++c)
+      __builtin_memcpy(tile[c], from + row + (column + c) * from_step, sizeof(tile[c]));
+    for (int64_t r = 0; r < kTile; ++r) {
+      T line[kTile];
+      for (int64_t c = 0; c < kTile; ++c) line[c] = tile[c][r];
+      __builtin_memcpy(to + (row + r) * to_step + column, line, sizeof(line));
     }
+  };
+  for (int64_t block_row = 0; block_row < copy.rows; block_row += kBlock)
+    for (int64_t block_column = 0; block_column < copy.columns; block_column += kBlock) {
+      const int64_t row_end = block_row + kBlock < copy.rows ? block_row + kBlock : copy.rows;
+      const int64_t column_end = block_column + kBlock < copy.columns ? block_column + kBlock : copy.columns;
+      for (int64_t row = block_row; row < row_end; row += kTile)
+        for (int64_t column = block_column; column < column_end; column += kTile) {
+          const int64_t height = row + kTile < row_end ? kTile : row_end - row;
+          const int64_t width = column + kTile < column_end ? kTile : column_end - column;
+          if (height == kTile && width == kTile)
+            do_full_tile(row, column);
+          else
+            do_tile(row, column, height, width);
+        }
+    }
+}
+
+template <class T>
+void copy_elements(const MatrixCopy& copy) {
+  for (int64_t i = 0; i < copy.rows; ++i) {
+    char* to = copy.to + i * copy.to_row;
+    const char* from = copy.from + i * copy.from_row;
+    for (int64_t j = 0; j < copy.columns; ++j)
+      *reinterpret_cast<T*>(to + j * copy.to_column) = *reinterpret_cast<const T*>(from + j * copy.from_column);
   }
+}
+
+template <class T>
+void copy_matrix(const MatrixCopy& copy) {
+  constexpr int64_t kSize = sizeof(T);
+  if (copy.to_column == kSize && copy.from_column == kSize && copy.columns >= 8)
+    return copy_rows(copy.to, copy.to_row, copy.from, copy.from_row, copy.rows, copy.columns * kSize);
+  if (copy.to_column == kSize && copy.from_row == kSize && copy.rows >= 4 && copy.columns >= 4) return transpose<T>(copy);
+  if (copy.to_column == kSize && copy.from_column == -kSize) {  // reversed
+    for (int64_t i = 0; i < copy.rows; ++i) {
+      T* to = reinterpret_cast<T*>(copy.to + i * copy.to_row);
+      const T* from = reinterpret_cast<const T*>(copy.from + i * copy.from_row);
+#pragma GCC ivdep
+      for (int64_t j = 0; j < copy.columns; ++j) to[j] = from[-j];
+    }
+    return;
+  }
+  if (copy.columns < 8 && copy.rows > copy.columns)  // the longer loop inside
+    return copy_elements<T>({copy.to, copy.from, copy.columns, copy.rows, copy.to_column, copy.to_row, copy.from_column,
+                             copy.from_row});
+  copy_elements<T>(copy);
 }
 
 }  // namespace
 
 void register_copies(CopyKernels& table) {
   table.rows = copy_rows;
-  table.transpose[0] = transpose<uint8_t>;
-  table.transpose[1] = transpose<uint16_t>;
-  table.transpose[2] = transpose<uint32_t>;
-  table.transpose[3] = transpose<uint64_t>;
+  table.matrix[0] = copy_matrix<uint8_t>;
+  table.matrix[1] = copy_matrix<uint16_t>;
+  table.matrix[2] = copy_matrix<uint32_t>;
+  table.matrix[3] = copy_matrix<uint64_t>;
 }
 
 }  // namespace tapegrad::TAPEGRAD_ISA_NS

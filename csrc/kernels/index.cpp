@@ -141,18 +141,27 @@ int64_t count_true(const char* mask, int64_t n) {
   return count;
 }
 
-int64_t true_positions(const char* mask, int64_t n, int64_t start, int64_t* out) {
-  int64_t count = 0, i = 0;
-  for (; i + 8 <= n; i += 8) {
-    uint64_t eight;
-    __builtin_memcpy(&eight, mask + i, 8);
-    if (eight == 0) continue;
-    for (int64_t j = i; j < i + 8; ++j)
-      if (mask[j]) out[count++] = start + j;
+// Without a branch on the mask; the last true byte ends the loop, so that nothing is written behind the result.
+void true_positions(const char* mask, int64_t count, int64_t* out) {
+  int64_t found = 0, i = 0;
+  while (found < count) {
+    uint64_t eight = 0;
+    if (count - found > 8) {  // eight more bytes exist
+      __builtin_memcpy(&eight, mask + i, 8);
+      if (eight == 0) {
+        i += 8;
+        continue;
+      }
+      for (int64_t end = i + 8; i < end; ++i) {
+        out[found] = i;
+        found += mask[i] != 0;
+      }
+    } else {
+      out[found] = i;
+      found += mask[i] != 0;
+      ++i;
+    }
   }
-  for (; i < n; ++i)
-    if (mask[i]) out[count++] = start + i;
-  return count;
 }
 
 template <class T>

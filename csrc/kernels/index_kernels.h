@@ -49,8 +49,8 @@ struct IndexKernels {
   void (*bounds)(const int64_t* values, int64_t n, int64_t* smallest, int64_t* largest);
   /// Number of true bytes.
   int64_t (*count_true)(const char* mask, int64_t n);
-  /// Writes start + i for every true mask[i]; returns how many.
-  int64_t (*true_positions)(const char* mask, int64_t n, int64_t start, int64_t* out);
+  /// Writes the positions of the `count` true bytes of the mask.
+  void (*true_positions)(const char* mask, int64_t count, int64_t* out);
 };
 
 }  // namespace tapegrad

@@ -57,9 +57,11 @@ void run_lines(LineKernel kernel, const Tensor& whole, const Tensor& picked, int
     else
       loops[loop_count++] = loop;
   }
-  // The longer of the last loop and the one along `dim` runs inside.
+  // The longer of the last loop and the one along `dim` runs inside; the last also where it reads dense memory.
   LineLoop inner = along;
-  const bool along_is_inner = loop_count == 0 || along.size > loops[loop_count - 1].size;
+  const LineLoop last = loop_count > 0 ? loops[loop_count - 1] : LineLoop{};
+  const bool dense = last.size >= 8 && last.whole_step == item && last.picked_step == item;
+  const bool along_is_inner = loop_count == 0 || (along.size > last.size && !dense);
   if (!along_is_inner) inner = loops[--loop_count];
   const int64_t repeats = along_is_inner ? 1 : along.size;
   int64_t outer = 1;

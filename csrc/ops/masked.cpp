@@ -86,7 +86,7 @@ Tensor flat_nonzero(const Tensor& x) {
   if (!mask.is_contiguous()) mask = contiguous_values(mask);
   const char* bytes = mask.raw();
   Tensor positions = empty({{kernels->index.count_true(bytes, mask.numel())}}, DType::int64);
-  kernels->index.true_positions(bytes, mask.numel(), 0, positions.data<int64_t>());
+  kernels->index.true_positions(bytes, positions.numel(), positions.data<int64_t>());
   return positions;
 }
 

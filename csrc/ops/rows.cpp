@@ -131,14 +131,17 @@ void run_rows(RowKernel kernel, const Tensor& x, const Tensor& index, const RowA
     else
       loops[loop_count++] = loop;
   }
-  // The innermost loop: dense in both if possible, else the longest.
+  // The innermost loop: dense in both if possible, else the index or, where that is short, the longest.
   int inner = loop_count - 1;
-  if (loop_count > 0 && !(loops[inner].rows_step == item && loops[inner].packed_step == item))
+  const bool dense = loop_count > 0 && loops[inner].rows_step == item && loops[inner].packed_step == item;
+  if (!dense) {
     for (int i = 0; i < loop_count; ++i)
       if (loops[i].size > loops[inner].size) inner = i;
+    if (inner >= 0 && job.count * 4 > loops[inner].size) inner = -1;
+  }
   job.inner = 1;
   job.rows_inner = job.packed_inner = item;
-  if (loop_count > 0) {
+  if (inner >= 0) {
     job.inner = loops[inner].size;
     job.rows_inner = loops[inner].rows_step;
     job.packed_inner = loops[inner].packed_step;

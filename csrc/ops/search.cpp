@@ -7,6 +7,7 @@
 #include "ops/formula.h"
 #include "ops/index.h"
 #include "ops/loops.h"
+#include "ops/rows.h"
 #include "ops/sort.h"
 #include "ops/views.h"
 
@@ -78,12 +79,11 @@ Tensor bincount(const Tensor& x, const Tensor& weights, int64_t minlength) {
   TG_CHECK_AS(not_implemented, !x.is_floating() && x.dtype() != DType::bool_,
               "\"bincount_cpu\" not implemented for '", scalar_type_name(x.dtype()), "'");
   TG_CHECK(minlength >= 0, "minlength should be >= 0");
-  const Tensor entries = contiguous_values(cast_values(x, DType::int64));
-  const int64_t *entry = entries.data<int64_t>(), count = entries.numel();
-  int64_t size = minlength;
-  for (int64_t i = 0; i < count; ++i) size = std::max(size, entry[i] + 1);
-  TG_CHECK(x.dim() == 1 && std::all_of(entry, entry + count, [](int64_t e) { return e >= 0; }),
-           "bincount only supports 1-d non-negative integral inputs.");
+  Tensor entries;
+  int64_t smallest = 0, largest = -1;
+  detail::index_bounds(x, entries, smallest, largest);
+  TG_CHECK(x.dim() == 1 && smallest >= 0, "bincount only supports 1-d non-negative integral inputs.");
+  const int64_t *entry = entries.data<int64_t>(), count = entries.numel(), size = std::max(minlength, largest + 1);
   TG_CHECK(!weights.defined() || (weights.dim() == 1 && weights.numel() == count),
            "weights should be 1-d and have the same length as input");
   const DType dtype = !weights.defined()                  ? DType::int64
