@@ -365,16 +365,6 @@ PyObject* finish_result(const Overload& overload, int arity, PyObject* const* sl
       owned = Object::borrow(value);
     } else if (name == "requires_grad") {
       if (PyObject_IsTrue(value) == 1) autograd::set_requires_grad(get_tensor(result), true);
-    } else if (name == "inplace") {
-      if (PyObject_IsTrue(value) == 1) {
-        const Tensor& target = get_tensor(slots[0]);
-        const Tensor& computed = get_tensor(result);
-        autograd::check_inplace(target, autograd::requires_grad(computed));
-        copy_values(target, computed);
-        target.bump_version();
-        if (computed->grad_fn) autograd::rebase_history(target, Ref<autograd::Node>(autograd::grad_fn(computed)));
-        owned = Object::borrow(slots[0]);
-      }
     } else if (name == "device") {
       check_device(value);
     }
