@@ -17,7 +17,7 @@ def conv1d(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Cross-correlation of (N, C, L) with weight (C_out, C / groups, ...); `padding` may be "same" or "valid"."""
+    """Cross-correlation of (N, C, L) with weight (C_out, C / groups, ...); padding: also "same", "valid"."""
     return _C.conv1d(input, weight, bias, stride, padding, dilation, groups)
 
 
@@ -30,7 +30,7 @@ def conv2d(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Cross-correlation of (N, C, H, W) with weight (C_out, C / groups, ...); `padding` may be "same" or "valid"."""
+    """Cross-correlation of (N, C, H, W) with weight (C_out, C / groups, ...)."""
     return _C.conv2d(input, weight, bias, stride, padding, dilation, groups)
 
 
@@ -43,7 +43,7 @@ def conv3d(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Cross-correlation of (N, C, D, H, W) with weight (C_out, C / groups, ...); `padding` may be "same" or "valid"."""
+    """Cross-correlation of (N, C, D, H, W) with weight (C_out, C / groups, ...)."""
     return _C.conv3d(input, weight, bias, stride, padding, dilation, groups)
 
 
