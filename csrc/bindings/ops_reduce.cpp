@@ -22,6 +22,15 @@ void define_spread(const std::string& name, const std::string& results) {
          [](const Tensor& x, bool unbiased) { return Function(x, std::nullopt, unbiased ? 1 : 0, false); });
 }
 
+/// The order that torch.norm was asked for; "fro" and None are the Euclidean norm.
+double norm_order(PyObject* p) {
+  if (p == Py_None) return 2;
+  if (!PyUnicode_Check(p)) return get_real(p);
+  TG_CHECK(PyUnicode_CompareWithASCIIString(p, "fro") == 0, "norm(): p must be a number, 'fro' or None; for other norms of matrices "
+           "use linalg.matrix_norm");
+  return 2;
+}
+
 using AlongDim = std::tuple<Tensor, Tensor> (*)(const Tensor&, int64_t, bool);
 using OfAll = Tensor (*)(const Tensor&);
 
@@ -42,6 +51,10 @@ void define_reduce_ops() {
   define_spread<std_deviation>("std", "");
   define_spread<var_mean>("var_mean", "");
   define_spread<std_mean>("std_mean", "");
+  def_op("norm(Tensor input, any p=2, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None, Tensor? out=None)",
+         [](const Tensor& x, PyObject* p, std::optional<Dims> dims, bool keepdim, std::optional<DType> dtype) {
+           return vector_norm(x, norm_order(p), dims, keepdim, dtype);
+         });
   def_op("logsumexp(Tensor input, int[] dim, bool keepdim=False, *, Tensor? out=None)", logsumexp);
 
   def_op("max(Tensor input)", OfAll(max));
