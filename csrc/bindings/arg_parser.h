@@ -211,5 +211,6 @@ void define_random_ops();
 void define_tensor_methods();
 void define_reduce_ops();
 void define_loss_ops();
+void define_conv_ops();
 
 }  // namespace tapegrad::python

@@ -87,6 +87,7 @@ PYBIND11_MODULE(_C, module) {
   define_tensor_methods();
   define_reduce_ops();
   define_loss_ops();
+  define_conv_ops();
   if (publish_operations(module.ptr()) < 0) throw py::error_already_set();
   register_graph(module.ptr());
   register_memory(module.ptr());
