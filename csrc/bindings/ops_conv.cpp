@@ -1,24 +1,28 @@
 // Convolutions, pooling, padding and resampling in Python.
 #include "bindings/arg_parser.h"
 #include "ops/conv.h"
+#include "ops/fold.h"
 #include "ops/pad.h"
+#include "ops/pool.h"
 
 namespace tapegrad::python {
 
 namespace {
 
-#define TG_CONV(name, padding)                                                              \
+#define TG_CONV(name, padding)                                                     \
   name "(Tensor input, Tensor weight, Tensor? bias=None, int[] stride=1, " padding \
        ", int[] dilation=1, int groups=1)"
-#define TG_CONV_TRANSPOSE(name)                                                                                     \
-  name "(Tensor input, Tensor weight, Tensor? bias=None, int[] stride=1, int[] padding=0, int[] output_padding=0, " \
+#define TG_CONV_TRANSPOSE(name)                                                                   \
+  name "(Tensor input, Tensor weight, Tensor? bias=None, int[] stride=1, int[] padding=0, int[] " \
+       "output_padding=0, "                                                                       \
        "int groups=1, int[] dilation=1)"
 
 template <int Rank>
 void define_convolutions(const char* signature, const char* with_words, const char* transpose) {
   def_op(
       signature,
-      [](const Tensor& x, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding, IntSpan dilation,
+      [](const Tensor& x, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding,
+         IntSpan dilation,
          int64_t groups) { return convolution(Rank, x, weight, bias, stride, padding, dilation, groups); },
       As::function);
   def_op(
@@ -36,6 +40,59 @@ void define_convolutions(const char* signature, const char* with_words, const ch
       As::function);
 }
 
+template <int Rank>
+void define_pooling(const char* largest, const char* with_indices, const char* average) {
+  def_op(
+      largest,
+      [](const Tensor& x, IntSpan kernel, std::optional<Dims> stride, IntSpan padding, IntSpan dilation,
+         bool ceil_mode) {
+        return std::get<0>(
+            max_pool_with_indices(Rank, x, kernel, stride.value_or(Dims()), padding, dilation, ceil_mode));
+      },
+      As::function);
+  def_op(
+      with_indices,
+      [](const Tensor& x, IntSpan kernel, std::optional<Dims> stride, IntSpan padding, IntSpan dilation,
+         bool ceil_mode) {
+        return max_pool_with_indices(Rank, x, kernel, stride.value_or(Dims()), padding, dilation, ceil_mode);
+      },
+      As::function);
+  def_op(
+      average,
+      [](const Tensor& x, IntSpan kernel, std::optional<Dims> stride, IntSpan padding, bool ceil_mode,
+         bool count_include_pad, std::optional<int64_t> divisor) {
+        return avg_pool(Rank, x, kernel, stride.value_or(Dims()), padding, ceil_mode, count_include_pad,
+                        divisor);
+      },
+      As::function);
+}
+#define TG_POOLING(rank)                                                                          \
+  define_pooling<rank>("max_pool" #rank                                                           \
+                       "d(Tensor input, int[] kernel_size, int[]? stride=None, int[] padding=0, " \
+                       "int[] dilation=1, bool ceil_mode=False)",                                 \
+                       "max_pool" #rank                                                           \
+                       "d_with_indices(Tensor input, int[] kernel_size, int[]? stride=None, "     \
+                       "int[] padding=0, int[] dilation=1, bool ceil_mode=False)",                \
+                       "avg_pool" #rank                                                           \
+                       "d(Tensor input, int[] kernel_size, int[]? stride=None, int[] padding=0, " \
+                       "bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None)")
+
+template <int Rank>
+void define_adaptive_pooling(const char* average, const char* largest, const char* unpool) {
+  def_op(
+      average, [](const Tensor& x, IntSpan size) { return adaptive_avg_pool(Rank, x, size); }, As::function);
+  def_op(
+      largest, [](const Tensor& x, IntSpan size) { return adaptive_max_pool(Rank, x, size); }, As::function);
+  def_op(
+      unpool,
+      [](const Tensor& x, const Tensor& indices, IntSpan size) { return max_unpool(Rank, x, indices, size); },
+      As::function);
+}
+#define TG_ADAPTIVE_POOLING(rank)                                                               \
+  define_adaptive_pooling<rank>("adaptive_avg_pool" #rank "d(Tensor input, int[] output_size)", \
+                                "adaptive_max_pool" #rank "d(Tensor input, int[] output_size)", \
+                                "_max_unpool" #rank "d(Tensor input, Tensor indices, int[] output_size)")
+
 }  // namespace
 
 void define_conv_ops() {
@@ -45,6 +102,18 @@ void define_conv_ops() {
                          TG_CONV_TRANSPOSE("conv_transpose2d"));
   define_convolutions<3>(TG_CONV("conv3d", "int[] padding=0"), TG_CONV("conv3d", "str padding"),
                          TG_CONV_TRANSPOSE("conv_transpose3d"));
+  TG_POOLING(1);
+  TG_POOLING(2);
+  TG_POOLING(3);
+  TG_ADAPTIVE_POOLING(1);
+  TG_ADAPTIVE_POOLING(2);
+  TG_ADAPTIVE_POOLING(3);
+  def_op("im2col(Tensor input, int[] kernel_size, int[] dilation=1, int[] padding=0, int[] stride=1)",
+         unfold_windows, As::function);
+  def_op(
+      "col2im(Tensor input, int[] output_size, int[] kernel_size, int[] dilation=1, int[] padding=0, int[] "
+      "stride=1)",
+      fold_windows, As::function);
   def_op("constant_pad_nd(Tensor input, int[] pad, Scalar value=0)", pad_constant, As::function);
 }
 

@@ -50,7 +50,8 @@ void fill_grid(const GridJob& job, const T* image, T* grid) {
               if (y < 0 || y >= job.in[1])
                 zero(out, row);
               else
-                fill_row(image + (z * job.in[1] + y) * job.in[2], job.in[2], job.first[2][pw], job.stride[2], out, row);
+                fill_row(image + (z * job.in[1] + y) * job.in[2], job.in[2], job.first[2][pw], job.stride[2],
+                         out, row);
             }
           }
 }

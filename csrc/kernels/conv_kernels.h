@@ -20,15 +20,16 @@ struct PatchJob {
 
 // Note [Grids]
 // A convolution with strides, padding and dilation becomes a sum of shifted products: y[j] = sum over k of
-// w[k] * x[j + offset[k]], where j runs over a grid of positions, row by row. To that end the source is copied
-// to a grid whose rows are padded, once for each residue ("phase") of the coordinates modulo the stride. Some
-// positions j are gaps between the rows of the result; they are computed and dropped. A vector of
-// neighbouring j is loaded at any offset, so that a matrix product's tile serves every convolution.
+// w[k] * x[j + offset[k]], where j runs over a grid of positions, row by row. To that end the source is
+// copied to a grid whose rows are padded, once for each residue ("phase") of the coordinates modulo the
+// stride. Some positions j are gaps between the rows of the result; they are computed and dropped. A vector
+// of neighbouring j is loaded at any offset, so that a matrix product's tile serves every convolution.
 
 /// Copies channels of one image into grids, with zeros around them.
 struct GridJob {
-  int64_t channels, in_channel, grid_step;  // elements from one channel to the next, from one grid to the next
-  int64_t in[3];                            // size of the source
+  int64_t channels, in_channel,
+      grid_step;  // elements from one channel to the next, from one grid to the next
+  int64_t in[3];  // size of the source
   int64_t stride[3];
   int64_t phases[3];
   const int64_t* first[3];  // by phase: the source coordinate of the grid's first position, perhaps negative
@@ -82,7 +83,8 @@ struct ConvKernels {
 
   void (*fill_grid)(const GridJob& job, const T* image, T* grid);
   /// Brings w[row * row_step + offsets[k]] into the order in which tiles reads it: rows * taps elements.
-  void (*pack_weights)(const T* w, int64_t row_step, const int64_t* offsets, int64_t rows, int64_t taps, T* packed);
+  void (*pack_weights)(const T* w, int64_t row_step, const int64_t* offsets, int64_t rows, int64_t taps,
+                       T* packed);
   void (*tiles)(const TileJob<T>& job);
   void (*dots)(const DotJob<T>& job);
 };

@@ -34,8 +34,7 @@ void for_rows(const PatchJob& job, Row row) {
           const Inside width(w, 2, kw);
           for (int64_t d = 0; d < w.out[0]; ++d)
             for (int64_t h = 0; h < w.out[1]; ++h) {
-              const bool inside =
-                  d >= depth.begin && d < depth.end && h >= height.begin && h < height.end;
+              const bool inside = d >= depth.begin && d < depth.end && h >= height.begin && h < height.end;
               const int64_t z = d * w.stride[0] + depth.shift, y = h * w.stride[1] + height.shift;
               row(k, (d * w.out[1] + h) * w.out[2],
                   inside ? ((channel * w.in[0] + z) * w.in[1] + y) * w.in[2] : -1, width);

@@ -9,10 +9,14 @@ namespace {
 // The widest tile for each number of rows that fits the registers.
 #if defined(TAPEGRAD_AVX512) || defined(__aarch64__)
 template <int MR>
-constexpr int kMaxVecs = MR == 8 ? 3 : MR == 4 ? 6 : 8;
+constexpr int kMaxVecs = MR == 8   ? 3
+                         : MR == 4 ? 6
+                                   : 8;
 #else
 template <int MR>
-constexpr int kMaxVecs = MR == 4 ? 3 : MR == 2 ? 4 : 8;
+constexpr int kMaxVecs = MR == 4   ? 3
+                         : MR == 2 ? 4
+                                   : 8;
 #endif
 
 /// Copies n elements, as whole vectors where possible.
@@ -42,11 +46,12 @@ void store_runs(const TileJob<T>& job, const T (&tile)[MR][Width], int64_t j, T*
 
 /// Rows [0, rows) at the NV vectors of positions from j on.
 template <class T, int MR, int NV>
-void tile_column(const TileJob<T>& job, int64_t row, int64_t rows, const T* weights, int64_t j, const GridRun* run) {
+void tile_column(const TileJob<T>& job, int64_t row, int64_t rows, const T* weights, int64_t j,
+                 const GridRun* run) {
   using Raw = typename Vec<T>::RawT;
   constexpr int W = Vec<T>::size, width = NV * W;
-  const bool direct =
-      job.out_step == 1 && run < job.runs + job.run_count && run->start <= j && run->start + run->length >= j + width;
+  const bool direct = job.out_step == 1 && run < job.runs + job.run_count && run->start <= j &&
+                      run->start + run->length >= j + width;
   int64_t first = 0, last = 0;
   do {
     first = last;
@@ -58,7 +63,8 @@ void tile_column(const TileJob<T>& job, int64_t row, int64_t rows, const T* weig
       for (int i = 0; i < MR; ++i) {
         const Raw start = Vec<T>(job.bias ? job.bias[row + r + i] : T(0)).raw;
 #pragma GCC unroll 8
-        for (int v = 0; v < NV; ++v) acc[i][v] = first == 0 ? start : Vec<T>::load(partial + (i * NV + v) * W).raw;
+        for (int v = 0; v < NV; ++v)
+          acc[i][v] = first == 0 ? start : Vec<T>::load(partial + (i * NV + v) * W).raw;
       }
       const T* w = weights + r * job.taps + first * MR;
       for (int64_t k = first; k < last; ++k, w += MR) {
@@ -108,8 +114,8 @@ TAPEGRAD_INLINE int next_vecs(int64_t vecs, int most) {
 }
 
 template <class T, int MR, int NV>
-TAPEGRAD_INLINE void choose_column(int vecs, const TileJob<T>& job, int64_t row, int64_t rows, const T* weights,
-                                   int64_t j, const GridRun* run) {
+TAPEGRAD_INLINE void choose_column(int vecs, const TileJob<T>& job, int64_t row, int64_t rows,
+                                   const T* weights, int64_t j, const GridRun* run) {
   if constexpr (NV == 5 || NV == 7) {
     choose_column<T, MR, NV - 1>(vecs, job, row, rows, weights, j, run);
   } else if constexpr (NV > 1) {
@@ -166,7 +172,8 @@ void tiles(const TileJob<T>& job) {
 
 /// For the rows of each tile [k][row].
 template <class T>
-void pack_weights(const T* w, int64_t row_step, const int64_t* offsets, int64_t rows, int64_t taps, T* packed) {
+void pack_weights(const T* w, int64_t row_step, const int64_t* offsets, int64_t rows, int64_t taps,
+                  T* packed) {
   const bool contiguous = taps > 0 && offsets[taps - 1] - offsets[0] == taps - 1;
   for_row_groups(rows, [&](int size, int64_t row, int64_t count) {
     for (int64_t r = row; r < row + count; r += size, packed += size * taps) {

@@ -34,7 +34,8 @@ constexpr T kLowest = -__builtin_huge_val();
 // --- largest ---
 
 template <class T>
-void largest_window(const PoolJob& job, const T* in, int64_t d, int64_t h, int64_t w, T* out, int64_t* index) {
+void largest_window(const PoolJob& job, const T* in, int64_t d, int64_t h, int64_t w, T* out,
+                    int64_t* index) {
   T best = kLowest<T>;
   int64_t at = (job.begin[0][d] * job.in[1] + job.begin[1][h]) * job.in[2] + job.begin[2][w];
   for (int64_t z = job.begin[0][d]; z < job.end[0][d]; z += job.step[0])
@@ -52,7 +53,8 @@ void largest_window(const PoolJob& job, const T* in, int64_t d, int64_t h, int64
 
 /// Windows [first, last) of a row, `kRowBlock` at a time: the loop over neighbours is innermost.
 template <class T, int Stride>
-void largest_row(const PoolJob& job, const Even& even, const T* in, int64_t d, int64_t h, T* out, int64_t* index) {
+void largest_row(const PoolJob& job, const Even& even, const T* in, int64_t d, int64_t h, T* out,
+                 int64_t* index) {
   const int64_t stride = Stride ? Stride : even.stride;
   for (int64_t start = even.first; start < even.last; start += kRowBlock) {
     const int64_t count = even.last - start < kRowBlock ? even.last - start : kRowBlock;
@@ -119,7 +121,8 @@ T sum_window(const PoolJob& job, const T* in, int64_t d, int64_t h, int64_t w) {
   T sum = 0;
   for (int64_t z = job.begin[0][d]; z < job.end[0][d]; ++z)
     for (int64_t y = job.begin[1][h]; y < job.end[1][h]; ++y)
-      for (int64_t x = job.begin[2][w]; x < job.end[2][w]; ++x) sum += in[(z * job.in[1] + y) * job.in[2] + x];
+      for (int64_t x = job.begin[2][w]; x < job.end[2][w]; ++x)
+        sum += in[(z * job.in[1] + y) * job.in[2] + x];
   return sum;
 }
 

@@ -4,8 +4,8 @@
 
 namespace tapegrad {
 
-/// Window i of dimension d covers begin[d][i], begin[d][i] + step[d], ... below end[d][i], all inside the input.
-/// An average divides by the product of count[d][i], or by `divisor` unless that is 0.
+/// Window i of dimension d covers begin[d][i], begin[d][i] + step[d], ... below end[d][i], all inside the
+/// input. An average divides by the product of count[d][i], or by `divisor` unless that is 0.
 struct PoolJob {
   int64_t planes;
   int64_t in[3], out[3], step[3];

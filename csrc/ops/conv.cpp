@@ -8,6 +8,7 @@
 #include "ops/copy.h"
 #include "ops/loops.h"
 #include "ops/ops.h"
+#include "ops/pad.h"
 
 namespace tapegrad {
 
@@ -56,42 +57,45 @@ Tensor channel_sums(const Tensor& gradient) {
 
 }  // namespace
 
-Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
-  Dims shape{x.shape()[0], weight.shape()[0]};
-  for (int i = 0; i < x.dim() - 2; ++i)
-    shape.push_back((x.shape()[i + 2] + 2 * options.padding[i] - options.dilation[i] * (weight.shape()[i + 2] - 1) - 1) /
-                        options.stride[i] +
-                    1);
+Tensor conv(IntSpan shape, const Tensor& x, const Tensor& weight, const Tensor& bias,
+            const ConvOptions& options) {
   Tensor y = empty(shape, x.dtype());
   const ConvSizes sizes = sizes_of(x.shape(), weight.shape(), shape, options);
-  const Tensor input = row_major(x), kernel = row_major(weight), offset = bias.defined() ? row_major(bias) : bias;
+  const Tensor input = row_major(x), kernel = row_major(weight),
+               offset = bias.defined() ? row_major(bias) : bias;
   dispatch_floating(x.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     LongWorkScope scope(multiplications(sizes));
-    compute_conv(sizes, input.data<T>(), kernel.data<T>(), static_cast<const T*>(data_or_null(offset)), y.data<T>());
+    compute_conv(sizes, input.data<T>(), kernel.data<T>(), static_cast<const T*>(data_or_null(offset)),
+                 y.data<T>());
   });
-  return record("ConvolutionBackward0", std::move(y), {x, weight, bias}, {save(x), save(weight)}, [options](Backward& b) {
-    b.give(0, [&] { return conv_input(b.saved(0).shape(), b.grad(), b.saved(1), {}, options); });
-    b.give(1, [&] { return conv_weight(b.saved(1).shape(), b.saved(0), b.grad(), options); });
-    b.give(2, [&] { return channel_sums(b.grad()); });
-  });
+  return record("ConvolutionBackward0", std::move(y), {x, weight, bias}, {save(x), save(weight)},
+                [options](Backward& b) {
+                  b.give(0,
+                         [&] { return conv_input(b.saved(0).shape(), b.grad(), b.saved(1), {}, options); });
+                  b.give(1, [&] { return conv_weight(b.saved(1).shape(), b.saved(0), b.grad(), options); });
+                  b.give(2, [&] { return channel_sums(b.grad()); });
+                });
 }
 
-Tensor conv_input(IntSpan shape, const Tensor& y, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
+Tensor conv_input(IntSpan shape, const Tensor& y, const Tensor& weight, const Tensor& bias,
+                  const ConvOptions& options) {
   Tensor x = empty(shape, y.dtype());
   const ConvSizes sizes = sizes_of(shape, weight.shape(), y.shape(), options);
-  const Tensor result = row_major(y), kernel = row_major(weight), offset = bias.defined() ? row_major(bias) : bias;
+  const Tensor result = row_major(y), kernel = row_major(weight),
+               offset = bias.defined() ? row_major(bias) : bias;
   dispatch_floating(y.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     LongWorkScope scope(multiplications(sizes));
     compute_conv_input(sizes, result.data<T>(), kernel.data<T>(), static_cast<const T*>(data_or_null(offset)),
                        x.data<T>());
   });
-  return record("ConvolutionBackward0", std::move(x), {y, weight, bias}, {save(y), save(weight)}, [options](Backward& b) {
-    b.give(0, [&] { return conv(b.grad(), b.saved(1), {}, options); });
-    b.give(1, [&] { return conv_weight(b.saved(1).shape(), b.grad(), b.saved(0), options); });
-    b.give(2, [&] { return channel_sums(b.grad()); });
-  });
+  return record("ConvolutionBackward0", std::move(x), {y, weight, bias}, {save(y), save(weight)},
+                [options](Backward& b) {
+                  b.give(0, [&] { return conv(b.saved(0).shape(), b.grad(), b.saved(1), {}, options); });
+                  b.give(1, [&] { return conv_weight(b.saved(1).shape(), b.grad(), b.saved(0), options); });
+                  b.give(2, [&] { return channel_sums(b.grad()); });
+                });
 }
 
 Tensor conv_weight(IntSpan shape, const Tensor& x, const Tensor& y, const ConvOptions& options) {
@@ -103,19 +107,20 @@ Tensor conv_weight(IntSpan shape, const Tensor& x, const Tensor& y, const ConvOp
     LongWorkScope scope(multiplications(sizes));
     compute_conv_weight(sizes, input.data<T>(), result.data<T>(), weight.data<T>());
   });
-  return record("ConvolutionBackward0", std::move(weight), {x, y}, {save(x), save(y)}, [options](Backward& b) {
-    b.give(0, [&] { return conv_input(b.saved(0).shape(), b.saved(1), b.grad(), {}, options); });
-    b.give(1, [&] { return conv(b.saved(0), b.grad(), {}, options); });
-  });
+  return record(
+      "ConvolutionBackward0", std::move(weight), {x, y}, {save(x), save(y)}, [options](Backward& b) {
+        b.give(0, [&] { return conv_input(b.saved(0).shape(), b.saved(1), b.grad(), {}, options); });
+        b.give(1, [&] { return conv(b.saved(1).shape(), b.saved(0), b.grad(), {}, options); });
+      });
 }
 
 Tensor convolution(int rank, const Tensor& x, const Tensor& weight, const Tensor& bias, IntSpan stride,
                    IntSpan padding, IntSpan dilation, int64_t groups) {
   return with_batch("conv", rank, x, [&](const Tensor& batched) {
     ConvOptions options = conv_options(rank, stride, padding, dilation, {{0}}, groups);
-    check_conv(rank, batched, weight, bias, options);
+    const Dims shape = check_conv(rank, batched, weight, bias, options);
     return with_floating(batched, weight, bias, [&](const Tensor& a, const Tensor& w, const Tensor& c) {
-      return conv(a, w, c, options);
+      return conv(shape, a, w, c, options);
     });
   });
 }
@@ -125,7 +130,8 @@ Tensor convolution(int rank, const Tensor& x, const Tensor& weight, const Tensor
   const Dims none(rank, 0);
   if (padding == "valid") return convolution(rank, x, weight, bias, stride, none, dilation, groups);
   TG_CHECK(padding == "same", "Invalid padding string: '", padding, "'; expected 'same' or 'valid'");
-  for (const int64_t step : stride) TG_CHECK(step == 1, "padding='same' is not supported for strided convolutions");
+  for (const int64_t step : stride)
+    TG_CHECK(step == 1, "padding='same' is not supported for strided convolutions");
   const ConvOptions options = conv_options(rank, stride, none, dilation, {{0}}, groups);
   Dims before(rank, 0), uneven;  // pad() takes the last dimension first
   for (int i = 0; i < rank && i + 2 < weight.dim(); ++i) {
@@ -135,7 +141,8 @@ Tensor convolution(int rank, const Tensor& x, const Tensor& weight, const Tensor
     uneven.insert(0, 0);
   }
   const bool even = std::all_of(uneven.begin(), uneven.end(), [](int64_t n) { return n == 0; });
-  return convolution(rank, even ? x : pad_constant(x, uneven, 0.0), weight, bias, stride, before, dilation, groups);
+  return convolution(rank, even ? x : pad_constant(x, uneven, 0.0), weight, bias, stride, before, dilation,
+                     groups);
 }
 
 Tensor conv_transpose(int rank, const Tensor& y, const Tensor& weight, const Tensor& bias, IntSpan stride,

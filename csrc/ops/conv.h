@@ -1,4 +1,4 @@
-// Convolutions (cross-correlations) of images with 1, 2 or 3 spatial dimensions, and unfold / fold.
+// Convolutions (cross-correlations) of images with 1, 2 or 3 spatial dimensions.
 //
 // conv(x, w), conv_input(y, w) and conv_weight(x, y) are the three derivatives of one trilinear form: the
 // derivative of each is made of the other two, to any order.
@@ -27,18 +27,13 @@ Tensor convolution(int rank, const Tensor& x, const Tensor& weight, const Tensor
 Tensor conv_transpose(int rank, const Tensor& x, const Tensor& weight, const Tensor& bias, IntSpan stride,
                       IntSpan padding, IntSpan output_padding, int64_t groups, IntSpan dilation);
 
-/// The convolution itself, on checked batched arguments.
-Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options);
+/// The convolution itself, on checked batched arguments; `shape` is that of the result.
+Tensor conv(IntSpan shape, const Tensor& x, const Tensor& weight, const Tensor& bias,
+            const ConvOptions& options);
 /// Its adjoint in x: from y (N, O, ...) to `shape`.
 Tensor conv_input(IntSpan shape, const Tensor& y, const Tensor& weight, const Tensor& bias,
                   const ConvOptions& options);
 /// Its adjoint in the weight: from x and y to `shape`.
 Tensor conv_weight(IntSpan shape, const Tensor& x, const Tensor& y, const ConvOptions& options);
-
-/// The windows of (N, C, H, W) as columns: (N, C * kernel, windows).
-Tensor unfold_windows(const Tensor& x, IntSpan kernel, IntSpan dilation, IntSpan padding, IntSpan stride);
-/// Adds columns up where they came from: (N, C * kernel, windows) -> (N, C, output_size).
-Tensor fold_windows(const Tensor& columns, IntSpan output_size, IntSpan kernel, IntSpan dilation, IntSpan padding,
-                    IntSpan stride);
 
 }  // namespace tapegrad

@@ -9,8 +9,8 @@ namespace tapegrad {
 
 namespace {
 
-// Below this share of useful positions (windows that hardly overlap, on small images), patches are faster than
-// grids.
+// Below this share of useful positions (windows that hardly overlap, on small images), patches are faster
+// than grids.
 constexpr double kLowDensity = 0.35;
 
 bool is_empty(const ConvSizes& sizes) {
@@ -35,7 +35,8 @@ void compute_conv(const ConvSizes& sizes, const T* x, const T* w, const T* bias,
 
 template <class T>
 void compute_conv_input(const ConvSizes& sizes, const T* y, const T* w, const T* bias, T* x) {
-  if (is_empty(sizes)) return fill_with_bias(sizes.batch, sizes.groups * sizes.in_channels, sizes.in_volume(), bias, x);
+  if (is_empty(sizes))
+    return fill_with_bias(sizes.batch, sizes.groups * sizes.in_channels, sizes.in_volume(), bias, x);
   if (grid::conv_input_density(sizes) < kLowDensity) return patches::conv_input(sizes, y, w, bias, x);
   grid::conv_input(sizes, y, w, bias, x);
 }
@@ -47,9 +48,9 @@ void compute_conv_weight(const ConvSizes& sizes, const T* x, const T* y, T* w) {
   grid::conv_weight(sizes, x, y, w);
 }
 
-#define TG_INSTANTIATE(T)                                                                 \
-  template void compute_conv(const ConvSizes&, const T*, const T*, const T*, T*);         \
-  template void compute_conv_input(const ConvSizes&, const T*, const T*, const T*, T*);   \
+#define TG_INSTANTIATE(T)                                                               \
+  template void compute_conv(const ConvSizes&, const T*, const T*, const T*, T*);       \
+  template void compute_conv_input(const ConvSizes&, const T*, const T*, const T*, T*); \
   template void compute_conv_weight(const ConvSizes&, const T*, const T*, T*);
 TG_INSTANTIATE(float)
 TG_INSTANTIATE(double)

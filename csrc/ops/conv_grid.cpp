@@ -80,15 +80,17 @@ struct Part {
         for (const Tap& h : phases[1]->taps)
           for (const Tap& w : phases[2]->taps) {
             const int64_t heights = plan.axes[1].first.size(), widths = plan.axes[2].first.size();
-            const int64_t grid = channel * plan.source_phases() + (d.phase * heights + h.phase) * widths + w.phase;
+            const int64_t grid =
+                channel * plan.source_phases() + (d.phase * heights + h.phase) * widths + w.phase;
             offsets.push_back(grid * step + (d.shift * rows + h.shift) * row + w.shift);
-            weight_offsets.push_back(channel * weight_channel_step + (d.k * kernel[1] + h.k) * kernel[2] + w.k);
+            weight_offsets.push_back(channel * weight_channel_step + (d.k * kernel[1] + h.k) * kernel[2] +
+                                     w.k);
           }
   }
 };
 
-std::vector<Part> all_parts(const Plan& plan, const ConvSizes& sizes, int64_t channels, int64_t weight_channel_step,
-                            int64_t rows) {
+std::vector<Part> all_parts(const Plan& plan, const ConvSizes& sizes, int64_t channels,
+                            int64_t weight_channel_step, int64_t rows) {
   std::vector<Part> parts;
   int64_t packed = 0;
   for (const Phase& d : plan.axes[0].phases)
@@ -121,8 +123,8 @@ struct Direction {
   void run() const;
   void run_block(const std::vector<Part>& parts, const T* packed, int64_t packed_group, int64_t first_image,
                  int64_t block) const;
-  void run_part(const Part& part, const T* grid, T* partial, const T* packed, int64_t group, int64_t first_image,
-                int64_t images, int64_t block) const;
+  void run_part(const Part& part, const T* grid, T* partial, const T* packed, int64_t group,
+                int64_t first_image, int64_t images, int64_t block) const;
   int64_t taps_per_pass(const Part& part) const;
 };
 
@@ -136,17 +138,19 @@ void Direction<T>::run() const {
   for (int64_t group = 0; group < sizes.groups; ++group)
     for (const Part& part : parts)
       table.pack_weights(weight + group * group_weights, weight_row_step, part.weight_offsets.data(), rows,
-                         static_cast<int64_t>(part.offsets.size()), packed_data + group * group_weights + part.packed);
+                         static_cast<int64_t>(part.offsets.size()),
+                         packed_data + group * group_weights + part.packed);
   const int64_t blocks = plan.axes[plan.blocked].blocks();
   const int64_t image_blocks = (sizes.batch + plan.images - 1) / plan.images;
   parallel_for(0, image_blocks * blocks, 1, [&](int64_t lo, int64_t hi) {
-    for (; lo < hi; ++lo) run_block(parts, packed_data, group_weights, lo / blocks * plan.images, lo % blocks);
+    for (; lo < hi; ++lo)
+      run_block(parts, packed_data, group_weights, lo / blocks * plan.images, lo % blocks);
   });
 }
 
 template <class T>
-void Direction<T>::run_block(const std::vector<Part>& parts, const T* packed, int64_t packed_group, int64_t first_image,
-                             int64_t block) const {
+void Direction<T>::run_block(const std::vector<Part>& parts, const T* packed, int64_t packed_group,
+                             int64_t first_image, int64_t block) const {
   const int64_t images = std::min(plan.images, sizes.batch - first_image);
   const int64_t grid_size = channels * plan.source_phases() * plan.images * plan.volume();
   T* const grid = workspace<T>(grid_size + kGridSlack + rows * kGridSlack);
@@ -160,7 +164,8 @@ void Direction<T>::run_block(const std::vector<Part>& parts, const T* packed, in
       table_for(T()).fill_grid(job, image, grid + i * plan.volume());
     }
     for (const Part& part : parts)
-      run_part(part, grid, partial, packed + group * packed_group + part.packed, group, first_image, images, block);
+      run_part(part, grid, partial, packed + group * packed_group + part.packed, group, first_image, images,
+               block);
   }
 }
 
@@ -194,7 +199,8 @@ void Direction<T>::run_part(const Part& part, const T* grid, T* partial, const T
   for (int64_t i = 0; i < merged_images; ++i)
     for (int64_t d = 0; d < merged_depth; ++d)
       for (int64_t h = 0; h < count[1]; ++h)
-        runs.push_back({i * plan.volume() + d * plane + h * row, count[2], i * image_step + d * slice + h * line});
+        runs.push_back(
+            {i * plan.volume() + d * plane + h * row, count[2], i * image_step + d * slice + h * line});
   TileJob<T> job{};
   job.offsets = part.offsets.data();
   job.taps = static_cast<int64_t>(part.offsets.size());
@@ -237,8 +243,16 @@ template <class T>
 void conv(const ConvSizes& sizes, const T* x, const T* w, const T* bias, T* y) {
   const int64_t kernel = sizes.volume(sizes.window.kernel);
   const int64_t work = sizes.groups * sizes.out_channels * sizes.taps() * sizes.out_volume();
-  Direction<T>{sizes, make_plan(sizes, forward_axis, sizes.in_channels, sizeof(T), work), sizes.in_channels,
-               sizes.out_channels, sizes.taps(), kernel, x, w, bias, y}
+  Direction<T>{sizes,
+               make_plan(sizes, forward_axis, sizes.in_channels, sizeof(T), work),
+               sizes.in_channels,
+               sizes.out_channels,
+               sizes.taps(),
+               kernel,
+               x,
+               w,
+               bias,
+               y}
       .run();
 }
 
@@ -246,8 +260,16 @@ template <class T>
 void conv_input(const ConvSizes& sizes, const T* y, const T* w, const T* bias, T* x) {
   const int64_t kernel = sizes.volume(sizes.window.kernel);
   const int64_t work = sizes.groups * sizes.out_channels * sizes.taps() * sizes.out_volume();
-  Direction<T>{sizes, make_plan(sizes, input_axis, sizes.out_channels, sizeof(T), work), sizes.out_channels,
-               sizes.in_channels, kernel, sizes.taps(), y, w, bias, x}
+  Direction<T>{sizes,
+               make_plan(sizes, input_axis, sizes.out_channels, sizeof(T), work),
+               sizes.out_channels,
+               sizes.in_channels,
+               kernel,
+               sizes.taps(),
+               y,
+               w,
+               bias,
+               x}
       .run();
 }
 
@@ -260,8 +282,9 @@ constexpr int64_t kShares = 4;
 
 /// Adds the gradient of `rows` rows of the weight of a group from one block of some images.
 template <class T>
-void add_weight_block(const ConvSizes& sizes, const Plan& plan, const Part& part, const T* x, const T* y, int64_t group,
-                      int64_t row, int64_t rows, int64_t first_image, int64_t images, int64_t block, T* w) {
+void add_weight_block(const ConvSizes& sizes, const Plan& plan, const Part& part, const T* x, const T* y,
+                      int64_t group, int64_t row, int64_t rows, int64_t first_image, int64_t images,
+                      int64_t block, T* w) {
   const int64_t channels = sizes.in_channels, volume = plan.volume(), grid_step = plan.images * volume;
   const int64_t x_size = channels * plan.source_phases() * grid_step;
   const int64_t y_row = (grid_step + kGridSlack - 1) / kGridSlack * kGridSlack;
@@ -280,7 +303,7 @@ void add_weight_block(const ConvSizes& sizes, const Plan& plan, const Part& part
     y_job.size[d] = axis.size;
   }
   // A block of rows of y: fill_grid takes the rows of planes that are cut along one axis.
-  const int64_t inner = plan.blocked == 0 ? sizes.window.out[1] * sizes.window.out[2]
+  const int64_t inner = plan.blocked == 0   ? sizes.window.out[1] * sizes.window.out[2]
                         : plan.blocked == 1 ? sizes.window.out[2]
                                             : 1;
   y_job.channels = rows;
@@ -290,10 +313,11 @@ void add_weight_block(const ConvSizes& sizes, const Plan& plan, const Part& part
     const int64_t image = first_image + i;
     table_for(T()).fill_grid(x_job, x + (image * sizes.groups + group) * channels * sizes.in_volume(),
                              x_grid + i * volume);
-    table_for(T()).fill_grid(y_job,
-                             y + ((image * sizes.groups + group) * sizes.out_channels + row) * sizes.out_volume() +
-                                 block * plan.axes[plan.blocked].block * inner,
-                             y_grid + i * volume);
+    table_for(T()).fill_grid(
+        y_job,
+        y + ((image * sizes.groups + group) * sizes.out_channels + row) * sizes.out_volume() +
+            block * plan.axes[plan.blocked].block * inner,
+        y_grid + i * volume);
   }
   for (int64_t r = 0; r < rows; ++r)
     std::fill(y_grid + r * y_row + images * volume, y_grid + (r + 1) * y_row, T(0));
@@ -317,8 +341,10 @@ void conv_weight(const ConvSizes& sizes, const T* x, const T* y, T* w) {
   const int64_t rows = sizes.out_channels, taps = sizes.taps();
   const int64_t work = sizes.groups * rows * taps * sizes.out_volume();
   // Long ranges: the sums at their ends cost as much as many positions.
-  const Plan plan = make_plan(sizes, forward_axis, sizes.in_channels, sizeof(T), std::max<int64_t>(work / 4, 1));
-  const std::vector<Part> parts = all_parts(plan, sizes, sizes.in_channels, sizes.volume(sizes.window.kernel), rows);
+  const Plan plan =
+      make_plan(sizes, forward_axis, sizes.in_channels, sizeof(T), std::max<int64_t>(work / 4, 1));
+  const std::vector<Part> parts =
+      all_parts(plan, sizes, sizes.in_channels, sizes.volume(sizes.window.kernel), rows);
   const int64_t row_blocks = (rows + kWeightRows - 1) / kWeightRows, units = sizes.groups * row_blocks;
   const int64_t image_blocks = (sizes.batch + plan.images - 1) / plan.images;
   const int64_t shares = units >= kShares ? 1 : std::clamp<int64_t>(image_blocks, 1, kShares);
@@ -329,22 +355,24 @@ void conv_weight(const ConvSizes& sizes, const T* x, const T* y, T* w) {
   std::fill_n(others_data, (shares - 1) * size, T(0));
   parallel_for(0, units * shares, 1, [&](int64_t lo, int64_t hi) {
     for (; lo < hi; ++lo) {
-      const int64_t share = lo % shares, group = lo / shares / row_blocks, row = lo / shares % row_blocks * kWeightRows;
+      const int64_t share = lo % shares, group = lo / shares / row_blocks,
+                    row = lo / shares % row_blocks * kWeightRows;
       T* const target = (share ? others_data + (share - 1) * size : w) + (group * rows + row) * taps;
       const int64_t end = image_blocks * (share + 1) / shares;
       for (int64_t i = image_blocks * share / shares; i < end; ++i)
         for (int64_t block = 0; block < plan.axes[plan.blocked].blocks(); ++block)
-          add_weight_block(sizes, plan, parts[0], x, y, group, row, std::min(rows - row, kWeightRows), i * plan.images,
-                           std::min(plan.images, sizes.batch - i * plan.images), block, target);
+          add_weight_block(sizes, plan, parts[0], x, y, group, row, std::min(rows - row, kWeightRows),
+                           i * plan.images, std::min(plan.images, sizes.batch - i * plan.images), block,
+                           target);
     }
   });
   for (int64_t share = 1; share < shares; ++share)
     for (int64_t i = 0; i < size; ++i) w[i] += others_data[(share - 1) * size + i];
 }
 
-#define TG_INSTANTIATE(T)                                                           \
-  template void conv(const ConvSizes&, const T*, const T*, const T*, T*);           \
-  template void conv_input(const ConvSizes&, const T*, const T*, const T*, T*);     \
+#define TG_INSTANTIATE(T)                                                       \
+  template void conv(const ConvSizes&, const T*, const T*, const T*, T*);       \
+  template void conv_input(const ConvSizes&, const T*, const T*, const T*, T*); \
   template void conv_weight(const ConvSizes&, const T*, const T*, T*);
 TG_INSTANTIATE(float)
 TG_INSTANTIATE(double)

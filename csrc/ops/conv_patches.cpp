@@ -63,9 +63,9 @@ class Blocks {
   void read_rows(int64_t group, int64_t first, int64_t images, const T* y) {
     for_images(images, [=, this](int64_t i) {
       const T* from = y + ((first + i) * sizes_.groups + group) * result_;
-      kernels->copy.transpose[kSizeClass<T>](reinterpret_cast<char*>(rows() + i * result_), sizes_.out_channels,
-                                             reinterpret_cast<const char*>(from), windows_, windows_,
-                                             sizes_.out_channels);
+      kernels->copy.transpose[kSizeClass<T>](reinterpret_cast<char*>(rows() + i * result_),
+                                             sizes_.out_channels, reinterpret_cast<const char*>(from),
+                                             windows_, windows_, sizes_.out_channels);
     });
   }
   void write_rows(int64_t group, int64_t first, int64_t images, T* y) {
@@ -106,10 +106,17 @@ void conv(const ConvSizes& sizes, const T* x, const T* w, const T* bias, T* y) {
   blocks.for_each([&](int64_t group, int64_t first, int64_t images) {
     blocks.gather(group, first, images, x);
     // (windows,k)(k,O) -> (windows,O)
-    ops::gemm(Gemm<T>{.m = blocks.windows(images), .n = channels, .k = k,
-                      .a = blocks.patches(), .a_row = k, .a_col = 1,
-                      .b = w + group * channels * k, .b_row = 1, .b_col = k,
-                      .c = blocks.rows(), .c_row = channels,
+    ops::gemm(Gemm<T>{.m = blocks.windows(images),
+                      .n = channels,
+                      .k = k,
+                      .a = blocks.patches(),
+                      .a_row = k,
+                      .a_col = 1,
+                      .b = w + group * channels * k,
+                      .b_row = 1,
+                      .b_col = k,
+                      .c = blocks.rows(),
+                      .c_row = channels,
                       .bias = bias ? bias + group * channels : nullptr});
     blocks.write_rows(group, first, images, y);
   });
@@ -125,10 +132,17 @@ void conv_input(const ConvSizes& sizes, const T* y, const T* w, const T* bias, T
   blocks.for_each([&](int64_t group, int64_t first, int64_t images) {
     blocks.read_rows(group, first, images, y);
     // (windows,O)(O,k) -> (windows,k)
-    ops::gemm(Gemm<T>{.m = blocks.windows(images), .n = k, .k = channels,
-                      .a = blocks.rows(), .a_row = channels, .a_col = 1,
-                      .b = w + group * channels * k, .b_row = k, .b_col = 1,
-                      .c = blocks.patches(), .c_row = k});
+    ops::gemm(Gemm<T>{.m = blocks.windows(images),
+                      .n = k,
+                      .k = channels,
+                      .a = blocks.rows(),
+                      .a_row = channels,
+                      .a_col = 1,
+                      .b = w + group * channels * k,
+                      .b_row = k,
+                      .b_col = 1,
+                      .c = blocks.patches(),
+                      .c_row = k});
     blocks.add(group, first, images, x);
   });
 }
@@ -142,16 +156,24 @@ void conv_weight(const ConvSizes& sizes, const T* x, const T* y, T* w) {
     blocks.gather(group, first, images, x);
     blocks.read_rows(group, first, images, y);
     // (O,windows)(windows,k) -> (O,k)
-    ops::gemm(Gemm<T>{.m = channels, .n = k, .k = blocks.windows(images),
-                      .a = blocks.rows(), .a_row = 1, .a_col = channels,
-                      .b = blocks.patches(), .b_row = k, .b_col = 1,
-                      .c = w + group * channels * k, .c_row = k, .beta = 1});
+    ops::gemm(Gemm<T>{.m = channels,
+                      .n = k,
+                      .k = blocks.windows(images),
+                      .a = blocks.rows(),
+                      .a_row = 1,
+                      .a_col = channels,
+                      .b = blocks.patches(),
+                      .b_row = k,
+                      .b_col = 1,
+                      .c = w + group * channels * k,
+                      .c_row = k,
+                      .beta = 1});
   });
 }
 
-#define TG_INSTANTIATE(T)                                                           \
-  template void conv(const ConvSizes&, const T*, const T*, const T*, T*);           \
-  template void conv_input(const ConvSizes&, const T*, const T*, const T*, T*);     \
+#define TG_INSTANTIATE(T)                                                       \
+  template void conv(const ConvSizes&, const T*, const T*, const T*, T*);       \
+  template void conv_input(const ConvSizes&, const T*, const T*, const T*, T*); \
   template void conv_weight(const ConvSizes&, const T*, const T*, T*);
 TG_INSTANTIATE(float)
 TG_INSTANTIATE(double)

@@ -23,8 +23,13 @@ int64_t phase_of(std::vector<int64_t>& first, int64_t coordinate) {
 
 Axis forward_axis(const Window& window, int dim, int64_t block) {
   const int64_t stride = window.stride[dim], dilation = window.dilation[dim], padding = window.padding[dim];
-  Axis axis{.source_size = window.in[dim], .result_size = window.out[dim], .block = block, .stride = stride,
-            .block_shift = block * stride, .first = {}, .phases = {{0, 1, {}}}};
+  Axis axis{.source_size = window.in[dim],
+            .result_size = window.out[dim],
+            .block = block,
+            .stride = stride,
+            .block_shift = block * stride,
+            .first = {},
+            .phases = {{0, 1, {}}}};
   for (int64_t k = 0; k < window.kernel[dim]; ++k) {
     const int64_t shift = k * dilation / stride, residue = k * dilation % stride;
     axis.phases[0].taps.push_back({k, phase_of(axis.first, residue - padding), shift});
@@ -35,10 +40,15 @@ Axis forward_axis(const Window& window, int dim, int64_t block) {
 
 Axis input_axis(const Window& window, int dim, int64_t block) {
   const int64_t stride = window.stride[dim], dilation = window.dilation[dim], padding = window.padding[dim];
-  Axis axis{.source_size = window.out[dim], .result_size = window.in[dim], .block = block, .stride = 1,
-            .block_shift = block / stride, .first = {0}, .phases = {}};
-  // Result i of a phase is at start + i * stride, and start + padding = origin * stride + residue; tap k reads
-  // source coordinate origin + i - (k * dilation - residue) / stride.
+  Axis axis{.source_size = window.out[dim],
+            .result_size = window.in[dim],
+            .block = block,
+            .stride = 1,
+            .block_shift = block / stride,
+            .first = {0},
+            .phases = {}};
+  // Result i of a phase is at start + i * stride, and start + padding = origin * stride + residue; tap k
+  // reads source coordinate origin + i - (k * dilation - residue) / stride.
   for (int64_t start = 0; start < std::min(stride, block); ++start) {
     const int64_t origin = (start + padding) / stride, residue = (start + padding) % stride;
     Phase phase{start, stride, {}};
@@ -64,8 +74,8 @@ int64_t Plan::source_phases() const {
   return count;
 }
 
-Plan make_plan(const ConvSizes& sizes, Axis (*make)(const Window&, int, int64_t), int64_t channels, int64_t item_size,
-               int64_t multiplications) {
+Plan make_plan(const ConvSizes& sizes, Axis (*make)(const Window&, int, int64_t), int64_t channels,
+               int64_t item_size, int64_t multiplications) {
   Plan plan;
   const bool forward = make == forward_axis;
   const auto& result = forward ? sizes.window.out : sizes.window.in;

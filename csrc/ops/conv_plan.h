@@ -30,9 +30,7 @@ struct Axis {
   int64_t size = 0;            // of a grid
 
   int64_t blocks() const { return (result_size + block - 1) / block; }
-  int64_t length(int64_t index) const {
-    return index + 1 < blocks() ? block : result_size - index * block;
-  }
+  int64_t length(int64_t index) const { return index + 1 < blocks() ? block : result_size - index * block; }
 };
 
 /// From x to y, and from y to x (the adjoint). `block` is a multiple of the stride for the latter.
@@ -50,9 +48,9 @@ struct Plan {
   int64_t volume() const { return axes[0].size * axes[1].size * axes[2].size; }
 };
 
-/// `make` is forward_axis or input_axis; `multiplications` counts those of an image, `channels` those of the source in one
-/// group.
-Plan make_plan(const ConvSizes& sizes, Axis (*make)(const Window&, int, int64_t), int64_t channels, int64_t item_size,
-               int64_t multiplications);
+/// `make` is forward_axis or input_axis; `multiplications` counts those of an image, `channels` those of the
+/// source in one group.
+Plan make_plan(const ConvSizes& sizes, Axis (*make)(const Window&, int, int64_t), int64_t channels,
+               int64_t item_size, int64_t multiplications);
 
 }  // namespace tapegrad::grid

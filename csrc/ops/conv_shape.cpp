@@ -15,11 +15,13 @@ std::string by(IntSpan sizes) {
 
 /// The C++ name of a type, as PyTorch prints it here.
 const char* plain_name(const Tensor& x) {
-  const char* names[] = {"bool", "unsigned char", "signed char", "short int", "int", "long int", "float", "double"};
+  const char* names[] = {"bool", "unsigned char", "signed char", "short int",
+                         "int",  "long int",      "float",       "double"};
   return names[static_cast<int>(x.dtype())];
 }
 
-void check_common(int rank, const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
+void check_common(int rank, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                  const ConvOptions& options) {
   TG_CHECK(weight.dim() == rank + 2, "expected a weight with ", rank + 2, " dimensions for a ", rank,
            "-dimensional convolution, but got weight of size ", to_string(weight.shape()));
   for (int i = 0; i < rank; ++i) {
@@ -34,8 +36,8 @@ void check_common(int rank, const Tensor& x, const Tensor& weight, const Tensor&
   TG_CHECK(groups > 0, "non-positive groups is not supported");
   TG_CHECK(weight.shape()[0] >= groups, "Given groups=", groups, ", expected weight to be at least ", groups,
            " at dimension 0, but got weight of size ", to_string(weight.shape()), " instead");
-  TG_CHECK(weight.shape()[0] % groups == 0, "Given groups=", groups, ", expected weight to be divisible by ", groups,
-           " at dimension 0, but got weight of size [", to_string(weight.shape()), "] instead");
+  TG_CHECK(weight.shape()[0] % groups == 0, "Given groups=", groups, ", expected weight to be divisible by ",
+           groups, " at dimension 0, but got weight of size [", to_string(weight.shape()), "] instead");
   TG_CHECK(x.dtype() != DType::bool_, "convolutions are not defined for bool; convert with .float()");
   TG_CHECK(x.dtype() == weight.dtype(), "expected scalar type ", scalar_type_name(x.dtype()), " but found ",
            scalar_type_name(weight.dtype()), ": input and weight must have the same dtype");
@@ -47,8 +49,8 @@ void check_common(int rank, const Tensor& x, const Tensor& weight, const Tensor&
 
 std::array<int64_t, 3> per_dimension(const char* name, const char* operation, int rank, IntSpan values) {
   const int count = static_cast<int>(values.size());
-  TG_CHECK(count == 1 || count == rank, "expected ", name, " to be a single integer value or a list of ", rank,
-           " values to match the ", operation, " dimensions, but got ", name, "=", to_string(values));
+  TG_CHECK(count == 1 || count == rank, "expected ", name, " to be a single integer value or a list of ",
+           rank, " values to match the ", operation, " dimensions, but got ", name, "=", to_string(values));
   std::array<int64_t, 3> result{};
   for (int i = 0; i < rank; ++i) result[i] = values[count == 1 ? 0 : i];
   return result;
@@ -63,35 +65,42 @@ ConvOptions conv_options(int rank, IntSpan stride, IntSpan padding, IntSpan dila
           .groups = groups};
 }
 
-void check_conv(int rank, const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
+Dims check_conv(int rank, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                const ConvOptions& options) {
   check_common(rank, x, weight, bias, options);
-  TG_CHECK(x.shape()[1] == weight.shape()[1] * options.groups, "Given groups=", options.groups, ", weight of size ",
-           to_string(weight.shape()), ", expected input", to_string(x.shape()), " to have ",
-           weight.shape()[1] * options.groups, " channels, but got ", x.shape()[1], " channels instead");
-  TG_CHECK(!bias.defined() || (bias.dim() == 1 && bias.shape()[0] == weight.shape()[0]), "Given weight of size ",
-           to_string(weight.shape()), ", expected bias to be 1-dimensional with ", weight.shape()[0],
-           " elements, but got bias of size ", to_string(bias.defined() ? bias.shape() : Dims()), " instead");
+  TG_CHECK(x.shape()[1] == weight.shape()[1] * options.groups, "Given groups=", options.groups,
+           ", weight of size ", to_string(weight.shape()), ", expected input", to_string(x.shape()),
+           " to have ", weight.shape()[1] * options.groups, " channels, but got ", x.shape()[1],
+           " channels instead");
+  TG_CHECK(!bias.defined() || (bias.dim() == 1 && bias.shape()[0] == weight.shape()[0]),
+           "Given weight of size ", to_string(weight.shape()), ", expected bias to be 1-dimensional with ",
+           weight.shape()[0], " elements, but got bias of size ",
+           to_string(bias.defined() ? bias.shape() : Dims()), " instead");
   Dims padded(rank), extent(rank);
+  Dims shape{x.shape()[0], weight.shape()[0]};
   bool fits = true;
   for (int i = 0; i < rank; ++i) {
     padded[i] = x.shape()[i + 2] + 2 * options.padding[i];
     extent[i] = options.dilation[i] * (weight.shape()[i + 2] - 1) + 1;
     fits = fits && extent[i] <= padded[i];
+    shape.push_back((padded[i] - extent[i]) / options.stride[i] + 1);
   }
   TG_CHECK(fits, "Calculated padded input size per channel: (", by(padded), "). Kernel size: (", by(extent),
            "). Kernel size can't be greater than actual input size");
+  return shape;
 }
 
 Dims check_conv_transpose(int rank, const Tensor& y, const Tensor& weight, const Tensor& bias,
                           const ConvOptions& options) {
   check_common(rank, y, weight, bias, options);
   const int64_t channels = weight.shape()[1] * options.groups;
-  TG_CHECK(y.shape()[1] == weight.shape()[0], "Given transposed=1, weight of size ", to_string(weight.shape()),
-           ", expected input", to_string(y.shape()), " to have ", weight.shape()[0], " channels, but got ",
-           y.shape()[1], " channels instead");
-  TG_CHECK(!bias.defined() || (bias.dim() == 1 && bias.shape()[0] == channels), "Given transposed=1, weight of size ",
-           to_string(weight.shape()), ", expected bias to be 1-dimensional with ", channels,
-           " elements, but got bias of size ", to_string(bias.defined() ? bias.shape() : Dims()), " instead");
+  TG_CHECK(y.shape()[1] == weight.shape()[0], "Given transposed=1, weight of size ",
+           to_string(weight.shape()), ", expected input", to_string(y.shape()), " to have ",
+           weight.shape()[0], " channels, but got ", y.shape()[1], " channels instead");
+  TG_CHECK(!bias.defined() || (bias.dim() == 1 && bias.shape()[0] == channels),
+           "Given transposed=1, weight of size ", to_string(weight.shape()),
+           ", expected bias to be 1-dimensional with ", channels, " elements, but got bias of size ",
+           to_string(bias.defined() ? bias.shape() : Dims()), " instead");
   Dims shape{y.shape()[0], channels};
   for (int i = 0; i < rank; ++i) {
     TG_CHECK(options.output_padding[i] < options.stride[i] || options.output_padding[i] < options.dilation[i],

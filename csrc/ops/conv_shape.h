@@ -10,8 +10,9 @@ std::array<int64_t, 3> per_dimension(const char* name, const char* operation, in
 
 ConvOptions conv_options(int rank, IntSpan stride, IntSpan padding, IntSpan dilation, IntSpan output_padding,
                          int64_t groups);
-/// Errors unless input, weight and bias fit together.
-void check_conv(int rank, const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options);
+/// Errors unless input, weight and bias fit together; returns the shape of the result.
+Dims check_conv(int rank, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                const ConvOptions& options);
 /// The same for a transposed convolution; returns the shape of its result.
 Dims check_conv_transpose(int rank, const Tensor& y, const Tensor& weight, const Tensor& bias,
                           const ConvOptions& options);
@@ -29,8 +30,9 @@ Tensor with_batch(const char* name, int rank, const Tensor& x, F f) {
 template <class F>
 Tensor with_floating(const Tensor& x, const Tensor& weight, const Tensor& bias, F f) {
   if (x.is_floating()) return f(x, weight, bias);
-  return to(f(to(x, DType::float64), to(weight, DType::float64), bias.defined() ? to(bias, DType::float64) : bias),
-            x.dtype());
+  return to(
+      f(to(x, DType::float64), to(weight, DType::float64), bias.defined() ? to(bias, DType::float64) : bias),
+      x.dtype());
 }
 
 }  // namespace tapegrad

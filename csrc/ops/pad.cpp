@@ -34,7 +34,8 @@ Dims negated(const Dims& values) {
 Tensor pad_constant(const Tensor& x, IntSpan padding, Scalar value) {
   const int count = static_cast<int>(padding.size()) / 2, rank = x.dim();
   TG_CHECK(padding.size() % 2 == 0, "Length of pad must be even but instead it equals ", padding.size());
-  TG_CHECK(count <= rank, "Length of pad should be no more than twice the number of dimensions of the input. Pad length is ",
+  TG_CHECK(count <= rank,
+           "Length of pad should be no more than twice the number of dimensions of the input. Pad length is ",
            padding.size(), " while the input has ", rank, " dimensions.");
   Dims before(rank, 0), after(rank, 0), shape = x.shape();
   bool same = true;
@@ -44,15 +45,15 @@ Tensor pad_constant(const Tensor& x, IntSpan padding, Scalar value) {
     after[d] = padding[2 * i + 1];
     shape[d] += before[d] + after[d];
     same = same && before[d] == 0 && after[d] == 0;
-    TG_CHECK(shape[d] >= 0, "The input size ", x.shape()[d], ", plus negative padding ", before[d], " and ", after[d],
-             " resulted in a negative output size, which is invalid. Check dimension ", d, " of your input.");
+    TG_CHECK(shape[d] >= 0, "The input size ", x.shape()[d], ", plus negative padding ", before[d], " and ",
+             after[d], " resulted in a negative output size, which is invalid. Check dimension ", d,
+             " of your input.");
   }
   if (same) return clone(x);
   Tensor out = full_values(shape, value, x.dtype());
   copy_values(shared_part(out, negated(before), negated(after)), shared_part(x, before, after));
-  return record("ConstantPadNdBackward0", std::move(out), {x}, {}, [back = negated(Dims(padding))](Backward& b) {
-    return pad_constant(b.grad(), back, 0.0);
-  });
+  return record("ConstantPadNdBackward0", std::move(out), {x}, {},
+                [back = negated(Dims(padding))](Backward& b) { return pad_constant(b.grad(), back, 0.0); });
 }
 
 }  // namespace tapegrad
