@@ -6,6 +6,7 @@ from typing import Any
 
 from ... import _C
 from ..._C import Tensor
+from ...autograd.grad_mode import no_grad
 
 
 def embedding(
