@@ -26,29 +26,32 @@ TYPES = {
     "int[]": "SupportsIndex | Sequence[SupportsIndex]",
     "int[*]": "SupportsIndex | Sequence[SupportsIndex]",
     "float": "Number | Tensor",
-    "bool": "bool",
+    "bool": "_bool",
     "str": "str",
-    "dtype": "dtype",
+    "dtype": "_dtype",
     "any": "Any",
 }
-HEADER = '''"""The extension module. Made by tools/make_stubs.py from the signatures of the operations; do not edit."""
+HEADER = '''"""The extension module. Made by tools/make_stubs.py from the operations' signatures."""
 
 # ruff: noqa
-from collections.abc import Callable, Iterator, Sequence
+from builtins import bool as _bool, float as _float, int as _int
+from collections.abc import Iterator, Sequence
 from typing import Any, SupportsIndex, overload
 
 import numpy as np
 
-Number = bool | int | float | np.number[Any] | np.bool
+Number = _bool | _int | _float | np.number[Any] | np.bool_
 
 class dtype:
-    is_floating_point: bool
-    is_complex: bool
-    is_signed: bool
-    itemsize: int
+    is_floating_point: _bool
+    is_complex: _bool
+    is_signed: _bool
+    itemsize: _int
 
-class Size(tuple[int, ...]):
-    def numel(self) -> int: ...
+_dtype = dtype
+
+class Size(tuple[_int, ...]):
+    def numel(self) -> _int: ...
 
 '''
 OPERATORS = {
@@ -132,11 +135,44 @@ def signatures_of(name: str) -> list[str]:
 def results() -> dict[str, str]:
     """Operations that return one tensor whatever they are given; the others are typed as Any."""
     several = {
-        "split", "split_with_sizes", "chunk", "unbind", "tensor_split", "hsplit", "vsplit", "dsplit", "meshgrid",
-        "broadcast_tensors", "max", "min", "sort", "topk", "unique", "unique_consecutive", "nonzero", "where", "median",
-        "mode", "kthvalue", "cummax", "cummin", "aminmax", "var_mean", "std_mean", "tolist", "item", "numpy", "size",
-        "stride", "dim", "numel", "type", "backward", "histogram", "nanmedian",
-    }  # fmt: skip
+        "split",
+        "split_with_sizes",
+        "chunk",
+        "unbind",
+        "tensor_split",
+        "hsplit",
+        "vsplit",
+        "dsplit",
+        "meshgrid",
+        "broadcast_tensors",
+        "max",
+        "min",
+        "sort",
+        "topk",
+        "unique",
+        "unique_consecutive",
+        "nonzero",
+        "where",
+        "median",
+        "mode",
+        "kthvalue",
+        "cummax",
+        "cummin",
+        "aminmax",
+        "var_mean",
+        "std_mean",
+        "tolist",
+        "item",
+        "numpy",
+        "size",
+        "stride",
+        "dim",
+        "numel",
+        "type",
+        "backward",
+        "histogram",
+        "nanmedian",
+    }
     plain = {}
     for name, *_ in _C._op_names():
         signatures = signatures_of(name)
@@ -149,7 +185,7 @@ def results() -> dict[str, str]:
         ):
             plain[name] = "Tensor"
     for name in ("dim", "ndimension", "numel", "nelement", "element_size", "data_ptr", "storage_offset"):
-        plain[name] = "int"
+        plain[name] = "_int"
     for name in (
         "is_contiguous",
         "is_floating_point",
@@ -159,7 +195,7 @@ def results() -> dict[str, str]:
         "is_nonzero",
         "is_same_size",
     ):
-        plain[name] = "bool"
+        plain[name] = "_bool"
     plain["backward"] = "None"
     plain["retain_grad"] = "None"
     return plain
@@ -171,14 +207,29 @@ RESULTS: dict[str, str] = {}
 def tensor_class(operations: dict[str, list[str]]) -> list[str]:
     lines = ["class Tensor:"]
     attributes = {
-        "shape": "Size", "dtype": "dtype", "ndim": "int", "itemsize": "int", "nbytes": "int", "grad_fn": "Any",
-        "is_leaf": "bool", "output_nr": "int", "retains_grad": "bool", "_version": "int", "device": "Any", "layout": "Any",
-        "T": "Tensor", "mT": "Tensor", "H": "Tensor", "mH": "Tensor", "is_cuda": "bool", "is_sparse": "bool", "is_cpu": "bool",
+        "shape": "Size",
+        "dtype": "_dtype",
+        "ndim": "_int",
+        "itemsize": "_int",
+        "nbytes": "_int",
+        "grad_fn": "Any",
+        "is_leaf": "_bool",
+        "output_nr": "_int",
+        "retains_grad": "_bool",
+        "_version": "_int",
+        "device": "Any",
+        "T": "Tensor",
+        "mT": "Tensor",
+        "H": "Tensor",
+        "mH": "Tensor",
+        "is_cuda": "_bool",
+        "is_sparse": "_bool",
+        "is_cpu": "_bool",
         "_base": "Tensor | None",
-    }  # fmt: skip
+    }
     for name, annotation in attributes.items():
         lines += ["    @property", f"    def {name}(self) -> {annotation}: ..."]
-    lines += ["    data: Any", "    grad: Tensor | None", "    requires_grad: bool"]
+    lines += ["    data: Any", "    grad: Tensor | None", "    requires_grad: _bool", "    layout: Any"]
     lines.append("    def __init__(self, *args: Any, **kwargs: Any) -> None: ...")
     for operator in OPERATORS["Tensor | Number"]:
         for prefix in ("", "r", "i"):
@@ -191,18 +242,20 @@ def tensor_class(operations: dict[str, list[str]]) -> list[str]:
     for operator in ("neg", "pos", "abs", "invert"):
         lines.append(f"    def __{operator}__(self) -> Tensor: ...")
     lines += [
-        "    def __bool__(self) -> bool: ...",
-        "    def __int__(self) -> int: ...",
-        "    def __index__(self) -> int: ...",
-        "    def __float__(self) -> float: ...",
-        "    def __len__(self) -> int: ...",
-        "    def __hash__(self) -> int: ...",
+        "    def __bool__(self) -> _bool: ...",
+        "    def __int__(self) -> _int: ...",
+        "    def __index__(self) -> _int: ...",
+        "    def __float__(self) -> _float: ...",
+        "    def __len__(self) -> _int: ...",
+        "    def __hash__(self) -> _int: ...",
         "    def __iter__(self) -> Iterator[Tensor]: ...",
         "    def __getitem__(self, key: Any) -> Tensor: ...",
         "    def __setitem__(self, key: Any, value: Any) -> None: ...",
+        "    @staticmethod",
+        "    def _make_subclass(cls: Any, data: Tensor, requires_grad: _bool = ...) -> Any: ...",
         "    def __getattr__(self, name: str) -> Any: ...",
     ]
-    written = set(attributes) | {"data", "grad", "requires_grad", "__matmul__"}
+    written = set(attributes) | {"data", "grad", "requires_grad", "layout", "__matmul__", "_make_subclass"}
     for name, signatures in operations.items():
         if name in written or not hasattr(_C.Tensor, name):
             continue
@@ -243,7 +296,7 @@ def make_stub() -> str:
     for name in sorted(dir(_C)):
         value = getattr(_C, name)
         if (
-            name in operations
+            hasattr(value, "_signatures")
             or name in ("Tensor", "Size", "dtype")
             or (name.startswith("__") and name != "__version__")
         ):

@@ -56,8 +56,11 @@ Edge gradient_edge(const Tensor& tensor) {
   if (Node* node = grad_fn(tensor)) return {Ref<Node>(node), tensor->output_nr};
   if (!tensor->requires_grad) return {};
   AutogradMeta& meta = autograd_meta(tensor);
-  if (meta.accumulator) return {Ref<Node>(meta.accumulator), 0};
-  return {Ref<Node>(new AccumulateGrad(tensor)), 0};
+  if (!meta.accumulator)
+    meta.accumulator = new AccumulateGrad(tensor);
+  else if (!meta.accumulator->variable.defined())
+    meta.accumulator->wake(tensor);
+  return {Ref<Node>(meta.accumulator), 0};
 }
 
 void set_requires_grad(const Tensor& tensor, bool value) {
@@ -65,7 +68,7 @@ void set_requires_grad(const Tensor& tensor, bool value) {
            "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a subgraph "
            "that doesn't require differentiation use var_no_grad = var.detach().");
   if (!is_leaf(tensor)) return;
-  TG_CHECK(!value || tensor.is_floating(), "only Tensors of floating point dtype can require gradients. This one has dtype ",
+  TG_CHECK(!value || tensor.is_floating(), "only Tensors of floating point and complex dtype can require gradients. This one has dtype ",
            dtype_name(tensor.dtype()), "; convert it with .float() first.");
   TG_CHECK(!value || !tensor->is_inference || modes.inference,
            "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.");
@@ -83,7 +86,10 @@ void retain_gradient(const Tensor& tensor) {
 }
 
 // The node does not own the tensor, which owns the node: the tensor's part takes the entry out when it dies.
-AutogradMeta::~AutogradMeta() { stop_retaining(*this); }
+AutogradMeta::~AutogradMeta() {
+  stop_retaining(*this);
+  delete accumulator;  // at rest, or it would own the tensor whose meta this is
+}
 
 void stop_retaining(AutogradMeta& meta) {
   if (!meta.retained_by) return;
@@ -247,12 +253,22 @@ void rebase_history(const Tensor& tensor, Ref<Node> node) {
   if (retained) retain_gradient(tensor);
 }
 
+// live_nodes counts recorded operations; this node lives as long as its leaf.
 AccumulateGrad::AccumulateGrad(Tensor leaf) : variable(std::move(leaf)) {
-  autograd_meta(variable).accumulator = this;
   add_output(variable);
+  --mutable_memory_stats().live_nodes;
+}
+AccumulateGrad::~AccumulateGrad() { ++mutable_memory_stats().live_nodes; }
+
+void AccumulateGrad::wake(const Tensor& leaf) {
+  variable = leaf;
+  set_output(0, leaf);  // .data may have given the leaf another shape
 }
 
-AccumulateGrad::~AccumulateGrad() { autograd_meta(variable).accumulator = nullptr; }
+void AccumulateGrad::on_zero() {
+  // This may be the last owner of the leaf, and the leaf's meta then deletes this node.
+  const Tensor leaf = std::move(variable);
+}
 
 bool AccumulateGrad::has_hooks() const {
   const AutogradMeta* meta = autograd_meta_or_null(variable);

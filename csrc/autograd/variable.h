@@ -11,7 +11,7 @@ struct AccumulateGrad;
 struct AutogradMeta : Pooled, RefCounted {
   ~AutogradMeta() override;
   Tensor grad;
-  AccumulateGrad* accumulator = nullptr;  // not owned: the graph owns it, and it owns the leaf
+  AccumulateGrad* accumulator = nullptr;  // owned only while at rest: see AccumulateGrad
   Node* retained_by = nullptr;  // the node that stores the gradient of a tensor with retain_grad()
   TensorImpl* owner = nullptr;
   std::vector<Ref<TensorHook>> hooks;                  // of a leaf; those of other tensors live in their node
@@ -64,16 +64,22 @@ void check_inplace(const Tensor& tensor, bool records);
 /// Makes `node` the history of `tensor` after an in-place write, and that of its base if it is a view.
 void rebase_history(const Tensor& tensor, Ref<Node> node);
 
-/// Adds arriving gradients to a leaf's .grad.
+/// Adds arriving gradients to a leaf's .grad. The graph owns it and it owns the leaf; when no graph refers to it any more,
+/// it lets go of the leaf and rests in the leaf's AutogradMeta until the next graph.
 struct AccumulateGrad final : Node {
   explicit AccumulateGrad(Tensor leaf);
   ~AccumulateGrad() override;
+  /// Takes up its work for the leaf again.
+  void wake(const Tensor& leaf);
   std::string name() const override { return "torch::autograd::AccumulateGrad"; }
   void apply(std::span<Tensor> gradients, std::span<Tensor>) override;
   bool is_accumulator() const override { return true; }
   void accumulate(Tensor gradient);
   bool has_hooks() const;
-  Tensor variable;
+  Tensor variable;  // undefined while at rest
+
+ protected:
+  void on_zero() override;
 };
 
 }  // namespace tapegrad::autograd

@@ -10,7 +10,7 @@
 // (PyObject*); with "?" they may be None (a Tensor is then undefined, others std::nullopt). "int[*]" is a list that may
 // also be written as several positional arguments: view(2, 3); "Tensor[*]" likewise. Leading parameters go to the C++ function in order;
 // further ones are handled here for every operation: out, requires_grad, device, layout, pin_memory, memory_format,
-// non_blocking, inplace.
+// non_blocking.
 // After the signature "-> (values, indices)" names the results: a named tuple.
 #pragma once
 #include <string>
@@ -206,10 +206,12 @@ void define_matmul_ops();
 void define_view_ops();
 void define_index_ops();
 void define_data_ops();
+void define_dlpack_ops();
 void define_numpy_ops();
 void define_random_ops();
 void define_tensor_methods();
 void define_reduce_ops();
 void define_loss_ops();
+void define_conv_ops();
 
 }  // namespace tapegrad::python

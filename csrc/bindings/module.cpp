@@ -82,11 +82,13 @@ PYBIND11_MODULE(_C, module) {
   define_view_ops();
   define_index_ops();
   define_data_ops();
+  define_dlpack_ops();
   define_numpy_ops();
   define_random_ops();
   define_tensor_methods();
   define_reduce_ops();
   define_loss_ops();
+  define_conv_ops();
   if (publish_operations(module.ptr()) < 0) throw py::error_already_set();
   register_graph(module.ptr());
   register_memory(module.ptr());

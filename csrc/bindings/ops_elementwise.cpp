@@ -41,13 +41,19 @@ void define_all(OpList<Ops...>) {
   (define_op<Ops>(), ...);
 }
 
-/// x where a parametrised activation also has an in-place form of the same name with "_".
+template <class Op>
+Tensor apply(const Op& op, const Tensor& x, bool inplace) {
+  if (inplace) return elementwise_(op, x);
+  return elementwise(op, x);
+}
+
+/// A parametrised activation, which also has an in-place form of the same name with "_".
 template <class Op, class... Parameters>
 void define_activation(const char* name, const char* parameters) {
   const std::string separator = *parameters ? ", " : "";
   const std::string head = "(Tensor input" + separator + parameters;
   def_op((name + head + ", bool inplace=False)").c_str(),
-         +[](const Tensor& x, Parameters... p) { return elementwise(Op{{}, p...}, x); }, As::function);
+         +[](const Tensor& x, Parameters... p, bool inplace) { return apply(Op{{}, p...}, x, inplace); }, As::function);
   def_op((std::string(name) + "_" + head + ")").c_str(),
          +[](const Tensor& x, Parameters... p) { return elementwise_(Op{{}, p...}, x); }, As::function);
 }
@@ -135,13 +141,14 @@ void define_activations() {
   define_activation<Hardsigmoid>("hardsigmoid", "");
   define_activation<Hardswish>("hardswish", "");
   define_activation<Threshold, double, double>("threshold", "float threshold, float value");
-  def_op("relu6(Tensor input, bool inplace=False)", [](const Tensor& x) { return elementwise(Hardtanh{{}, 0, 6}, x); }, As::function);
-  def_op("selu(Tensor input, bool inplace=False)", [](const Tensor& x) {
-    return elementwise(Elu{{}, 1.6732632423543772848170429916717, 1.0507009873554804934193349852946, 1}, x);
+  def_op("relu6(Tensor input, bool inplace=False)", [](const Tensor& x, bool inplace) { return apply(Hardtanh{{}, 0, 6}, x, inplace); },
+         As::function);
+  def_op("selu(Tensor input, bool inplace=False)", [](const Tensor& x, bool inplace) {
+    return apply(Elu{{}, 1.6732632423543772848170429916717, 1.0507009873554804934193349852946, 1}, x, inplace);
   }, As::function);
-  def_op("celu(Tensor input, float alpha=1.0, bool inplace=False)", [](const Tensor& x, double alpha) {
+  def_op("celu(Tensor input, float alpha=1.0, bool inplace=False)", [](const Tensor& x, double alpha, bool inplace) {
     TG_CHECK(alpha != 0, "ZeroDivisionError: alpha cannot be 0 for CELU");
-    return elementwise(Celu{{{}, alpha, 1, 1 / alpha}}, x);
+    return apply(Celu{{{}, alpha, 1, 1 / alpha}}, x, inplace);
   }, As::function);
   def_op("softplus(Tensor input, float beta=1, float threshold=20)", [](const Tensor& x, double beta, double threshold) {
     return elementwise(Softplus{{}, beta, threshold}, x);

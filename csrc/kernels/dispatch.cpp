@@ -82,7 +82,8 @@ const char* select_kernels() {
   }
   return wanted ? "TAPEGRAD_ISA names an instruction set that this machine or this build does not have; unset it, or "
                   "choose one that tapegrad.show_config() lists"
-                : "this processor lacks the instructions of x86-64-v2 (SSE 4.2), which tapegrad needs";
+                : "this processor lacks the instructions that this build of tapegrad was compiled for: x86-64-v2 (SSE 4.2) "
+                  "unless the build chose other levels";
 }
 
 }  // namespace tapegrad

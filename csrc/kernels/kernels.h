@@ -1,5 +1,6 @@
 // The table of kernels: function pointers filled in once per instruction set, the best of which is chosen at load.
 #pragma once
+#include "kernels/conv_kernels.h"
 #include "kernels/copy_kernels.h"
 #include "kernels/elementwise_defs.h"
 #include "kernels/gemm.h"
@@ -10,6 +11,7 @@
 #include "kernels/reduce_kernels.h"
 #include "kernels/scan_kernels.h"
 #include "kernels/softmax_kernels.h"
+#include "kernels/pool_kernels.h"
 
 namespace tapegrad {
 
@@ -35,6 +37,10 @@ struct KernelTable {
   ScanKernels scan;
   SoftmaxKernels softmax;
   NormKernels norm;
+  ConvKernels<float> conv_f32;
+  ConvKernels<double> conv_f64;
+  PoolKernels<float> pool_f32;
+  PoolKernels<double> pool_f64;
 };
 
 /// The table in use.

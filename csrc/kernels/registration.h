@@ -20,5 +20,10 @@ void register_arg_reductions(ReduceKernels& table);
 void register_scans(ScanKernels& table);
 void register_softmax(SoftmaxKernels& table);
 void register_norms(NormKernels& table);
+void register_conv_patches(ConvKernels<float>& f32, ConvKernels<double>& f64);
+void register_conv_grids(ConvKernels<float>& f32, ConvKernels<double>& f64);
+void register_conv_tiles(ConvKernels<float>& f32, ConvKernels<double>& f64);
+void register_conv_dots(ConvKernels<float>& f32, ConvKernels<double>& f64);
+void register_pool(PoolKernels<float>& f32, PoolKernels<double>& f64);
 
 }  // namespace tapegrad::TAPEGRAD_ISA_NS

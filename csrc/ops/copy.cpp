@@ -1,6 +1,6 @@
 #include "ops/copy.h"
 
-#include <cstring>
+#include <algorithm>
 #include <numeric>
 
 #include "ops/loops.h"
@@ -71,13 +71,15 @@ Tensor contiguous_values(const Tensor& tensor) {
 }
 
 void fill_values(const Tensor& target, Scalar value) {
-  alignas(8) char element[8] = {};
-  value.store(target.dtype(), element);
-  if (target.is_contiguous() && target.numel() <= kElementwiseGrain &&
-      std::all_of(element, element + 8, [](char c) { return c == 0; })) {
-    std::memset(target.raw(), 0, static_cast<size_t>(target.bytes()));
+  if (target.is_contiguous() && target.numel() <= kElementwiseGrain) {
+    dispatch(target.dtype(), [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      std::fill_n(target.data<T>(), target.numel(), value.to<T>());
+    });
     return;
   }
+  alignas(8) char element[8] = {};
+  value.store(target.dtype(), element);
   const int type = static_cast<int>(target.dtype());
   StridedLoop loop;
   loop.shape = target.shape();

@@ -46,6 +46,14 @@ from ._functional.activation import (
     threshold_,
 )
 from ._functional.attention import multi_head_attention_forward, scaled_dot_product_attention
+from ._functional.conv import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+)
 from ._functional.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -96,12 +104,6 @@ from ._functional.sparse import embedding, embedding_bag
 from ._functional.spatial import channel_shuffle, interpolate, pad, pixel_shuffle, pixel_unshuffle, upsample
 
 linear = _C.linear
-conv1d = _C.conv1d
-conv2d = _C.conv2d
-conv3d = _C.conv3d
-conv_transpose1d = _C.conv_transpose1d
-conv_transpose2d = _C.conv_transpose2d
-conv_transpose3d = _C.conv_transpose3d
 
 __all__ = [
     "adaptive_avg_pool1d",

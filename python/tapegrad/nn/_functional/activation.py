@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import math
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 from ... import _C
 from ..._C import Tensor
 
-relu_ = _C.relu_
-leaky_relu_ = _C.leaky_relu_
-elu_ = _C.elu_
-gelu = _C.gelu
-softplus = _C.softplus
 sigmoid = _C.sigmoid
 tanh = _C.tanh
-
-_SELU_ALPHA = 1.6732632423543772848170429916717
-_SELU_SCALE = 1.0507009873554804934193349852946
-
-
-def _overwrite(input: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
-    """Write function(input) into `input`; the function sees a copy, since its graph may need the old
-    values."""
-    return input.copy_(function(input.clone()))
+gelu = _C.gelu
+softplus = _C.softplus
+logsigmoid = _C.logsigmoid
+hardshrink = _C.hardshrink
+softshrink = _C.softshrink
+prelu = _C.prelu
+relu_ = _C.relu_
+leaky_relu = _C.leaky_relu
+elu = _C.elu
+selu = _C.selu
+celu = _C.celu
+silu = _C.silu
+mish = _C.mish
+relu6 = _C.relu6
+hardtanh = _C.hardtanh
+hardsigmoid = _C.hardsigmoid
+hardswish = _C.hardswish
+threshold = _C.threshold
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -33,91 +35,34 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
     return _C.relu_(input) if inplace else _C.relu(input)
 
 
-def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
-    """x where x > 0, else negative_slope * x."""
-    return _C.leaky_relu_(input, negative_slope) if inplace else _C.leaky_relu(input, negative_slope)
+def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
+    """In-place form of `leaky_relu`."""
+    return _C.leaky_relu(input, negative_slope, True)
 
 
-def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """x where x > 0, else alpha * (exp(x) - 1)."""
-    return _C.elu_(input, alpha) if inplace else _C.elu(input, alpha)
-
-
-def silu(input: Tensor, inplace: bool = False) -> Tensor:
-    """x * sigmoid(x)."""
-    return _C.silu_(input) if inplace else _C.silu(input)
-
-
-def selu(input: Tensor, inplace: bool = False) -> Tensor:
-    """Scaled ELU with the constants of Klambauer et al. (2017)."""
-    return _overwrite(input, selu) if inplace else _C.elu(input, _SELU_ALPHA) * _SELU_SCALE
+def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """In-place form of `elu`."""
+    return _C.elu(input, alpha, True)
 
 
 def selu_(input: Tensor) -> Tensor:
     """In-place form of `selu`."""
-    return selu(input, inplace=True)
-
-
-def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """x where x > 0, else alpha * (exp(x / alpha) - 1)."""
-    if inplace:
-        return _overwrite(input, lambda x: celu(x, alpha))
-    return _C.elu(input / alpha) * alpha
+    return _C.selu(input, True)
 
 
 def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
     """In-place form of `celu`."""
-    return celu(input, alpha, inplace=True)
-
-
-def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
-    """x cut to [min_val, max_val]; its gradient is zero at the bounds too."""
-    if min_val > max_val:
-        raise ValueError("min_val cannot be greater than max_val")
-    if inplace:
-        return _overwrite(input, lambda x: hardtanh(x, min_val, max_val))
-    return _C.where(input <= min_val, min_val, _C.where(input >= max_val, max_val, input))
+    return _C.celu(input, alpha, True)
 
 
 def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """In-place form of `hardtanh`."""
-    return hardtanh(input, min_val, max_val, inplace=True)
-
-
-def relu6(input: Tensor, inplace: bool = False) -> Tensor:
-    """min(max(x, 0), 6)."""
-    return hardtanh(input, 0.0, 6.0, inplace)
-
-
-def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
-    """relu6(x + 3) / 6."""
-    return _overwrite(input, hardsigmoid) if inplace else relu6(input + 3) / 6
-
-
-def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
-    """x * relu6(x + 3) / 6."""
-    return _overwrite(input, hardswish) if inplace else input * relu6(input + 3) / 6
-
-
-def mish(input: Tensor, inplace: bool = False) -> Tensor:
-    """x * tanh(softplus(x))."""
-    return _overwrite(input, mish) if inplace else input * _C.tanh(_C.softplus(input))
-
-
-def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
-    """x where x > threshold, else value."""
-    below = input <= threshold
-    return input.masked_fill_(below, value) if inplace else input.masked_fill(below, value)
+    return _C.hardtanh(input, min_val, max_val, True)
 
 
 def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
     """In-place form of `threshold`."""
-    return input.masked_fill_(input <= threshold, value)
-
-
-def logsigmoid(input: Tensor) -> Tensor:
-    """log(sigmoid(x)), computed without overflow."""
-    return -_C.softplus(-input, threshold=40.0)
+    return _C.threshold(input, threshold, value, True)
 
 
 def softsign(input: Tensor) -> Tensor:
@@ -128,33 +73,6 @@ def softsign(input: Tensor) -> Tensor:
 def tanhshrink(input: Tensor) -> Tensor:
     """x - tanh(x)."""
     return input - input.tanh()
-
-
-def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
-    """x where |x| > lambd, else 0."""
-    return input.masked_fill((input >= -lambd) & (input <= lambd), 0.0)
-
-
-def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
-    """x moved by lambd towards 0, and 0 where |x| <= lambd."""
-    if lambd < 0:
-        raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
-    return input - hardtanh(input, -lambd, lambd)
-
-
-def prelu(input: Tensor, weight: Tensor) -> Tensor:
-    """x where x > 0, else weight * x; a weight per channel belongs to dimension 1."""
-    if weight.numel() != 1:
-        channels = input.size(1) if input.dim() >= 2 else 1
-        if weight.numel() != channels:
-            raise RuntimeError(
-                "Mismatch of parameter numbers and input channel size. Found parameter numbers = "
-                f"{weight.numel()} "
-                f"and channel size = {channels}."
-            )
-    if input.dim() >= 2:
-        weight = weight.view(-1, *[1] * (input.dim() - 2))
-    return _C.where(input > 0, input, weight * input)
 
 
 def rrelu(
@@ -243,88 +161,61 @@ def _check_probability(p: float) -> None:
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """When training, zero each element with probability `p` and scale the rest by 1 / (1 - p)."""
     _check_probability(p)
-    return _C.dropout(input, p, training, inplace)
-
-
-def _channel_noise(input: Tensor, keep: float) -> Tensor:
-    shape = (*input.shape[:2], *[1] * (input.dim() - 2))
-    return input.new_empty(shape).bernoulli_(keep)
+    return _C.dropout_(input, p, training) if inplace else _C.dropout(input, p, training)
 
 
 def _channel_dropout(input: Tensor, p: float, training: bool, inplace: bool) -> Tensor:
-    _check_probability(p)
-    if not training or p == 0 or input.numel() == 0:
-        return input
-    if p == 1:
-        return input.zero_() if inplace else input * 0.0
-    noise = _channel_noise(input, 1 - p).div_(1 - p)
-    return input.mul_(noise) if inplace else input * noise
+    return _C.feature_dropout_(input, p, training) if inplace else _C.feature_dropout(input, p, training)
 
 
-def _batched(input: Tensor, dims: int, inplace: bool, drop: Callable[[Tensor], Tensor]) -> Tensor:
-    """Apply `drop` to (N, C, ...); an input without N gets one for the call."""
-    if input.dim() == dims + 2:
-        return drop(input)
-    result = drop(input.unsqueeze_(0) if inplace else input.unsqueeze(0))
+def _batched(input: Tensor, p: float, training: bool, inplace: bool) -> Tensor:
+    """Dropout of the channels of (C, ...), which gets a batch dimension for the call."""
+    result = _channel_dropout(input.unsqueeze_(0) if inplace else input.unsqueeze(0), p, training, inplace)
     return result.squeeze_(0) if inplace else result.squeeze(0)
 
 
 def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zero whole channels of a (N, C, L) or (C, L) input with probability `p`."""
+    _check_probability(p)
     if input.dim() not in (2, 3):
         raise RuntimeError(
             f"dropout1d: Expected 2D or 3D input, but received a {input.dim()}D input. "
             "Note that dropout1d exists to provide channel-wise dropout on inputs with 1 spatial dimension, "
             "a channel dimension, and an optional batch dimension (i.e. 2D or 3D inputs)."
         )
-    return _batched(input, 1, inplace, lambda x: _channel_dropout(x, p, training, inplace))
+    drop = _channel_dropout if input.dim() == 3 else _batched
+    return drop(input, p, training, inplace)
 
 
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zero whole channels of a (N, C, H, W) input with probability `p`."""
-    if input.dim() not in (3, 4):
-        warnings.warn(
-            f"dropout2d: Received a {input.dim()}-D input to dropout2d, which is deprecated and will "
-            "result in an "
-            "error in a future release. To retain the behavior and silence this warning, please use "
-            "dropout instead.",
-            stacklevel=2,
-        )
+    _check_probability(p)
+    _warn_of_dims("dropout2d", input, (3, 4))
     return _channel_dropout(input, p, training, inplace)
 
 
 def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zero whole channels of a (N, C, D, H, W) or (C, D, H, W) input with probability `p`."""
-    if input.dim() not in (4, 5):
+    _check_probability(p)
+    _warn_of_dims("dropout3d", input, (4, 5))
+    drop = _batched if input.dim() == 4 else _channel_dropout
+    return drop(input, p, training, inplace)
+
+
+def _warn_of_dims(name: str, input: Tensor, expected: tuple[int, int]) -> None:
+    if input.dim() not in expected:
         warnings.warn(
-            f"dropout3d: Received a {input.dim()}-D input to dropout3d, which is deprecated and will "
-            "result in an "
-            "error in a future release. To retain the behavior and silence this warning, please use "
-            "dropout instead.",
-            stacklevel=2,
+            f"{name}: Received a {input.dim()}-D input to {name}, which is deprecated and will result in an "
+            "error in a future release. To retain the behavior and silence this warning, please use dropout "
+            "instead.",
+            stacklevel=3,
         )
-        return _channel_dropout(input, p, training, inplace)
-    return _batched(input, 3, inplace, lambda x: _channel_dropout(x, p, training, inplace))
-
-
-def _alpha_noise(input: Tensor, noise: Tensor, p: float, inplace: bool) -> Tensor:
-    """Dropped values become -alpha * scale of SELU, then mean and variance are restored (Klambauer et
-    al., 2017)."""
-    saturation = _SELU_ALPHA * _SELU_SCALE
-    scale = 1.0 / math.sqrt((saturation**2 * p + 1) * (1 - p))
-    shift = (noise - 1).mul_(saturation * scale).add_(saturation * scale * p)
-    noise = noise.mul_(scale)
-    return input.mul_(noise).add_(shift) if inplace else input * noise + shift
 
 
 def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
-    """Dropout that keeps mean and variance of SELU activations."""
+    """Dropout that keeps mean and variance of SELU activations (Klambauer et al., 2017)."""
     _check_probability(p)
-    if not training or p == 0:
-        return input
-    if p == 1:
-        return input.zero_() if inplace else input * 0.0
-    return _alpha_noise(input, _C.empty_like(input, requires_grad=False).bernoulli_(1 - p), p, inplace)
+    return _C.alpha_dropout_(input, p, training) if inplace else _C.alpha_dropout(input, p, training)
 
 
 def feature_alpha_dropout(
@@ -332,8 +223,6 @@ def feature_alpha_dropout(
 ) -> Tensor:
     """`alpha_dropout` of whole channels."""
     _check_probability(p)
-    if not training or p == 0:
-        return input
-    if p == 1:
-        return input.zero_() if inplace else input * 0.0
-    return _alpha_noise(input, _channel_noise(input, 1 - p), p, inplace)
+    if inplace:
+        return _C.feature_alpha_dropout_(input, p, training)
+    return _C.feature_alpha_dropout(input, p, training)

@@ -8,7 +8,6 @@ from typing import Any
 
 from ... import _C
 from ..._C import Tensor
-from .activation import logsigmoid
 from .similarity import cosine_similarity, pairwise_distance
 
 
@@ -115,8 +114,9 @@ def l1_loss(
     """|input - target|."""
     _warn_if_broadcast(input, target)
     reduction = _pick(reduction, size_average, reduce)
-    loss = (input - target).abs()
-    return _reduce(loss, reduction) if weight is None else _weighted(loss, weight, reduction)
+    if weight is not None:
+        return _weighted(_C.l1_loss(input, target, "none"), weight, reduction)
+    return _C.l1_loss(input, target, reduction)
 
 
 def smooth_l1_loss(
@@ -128,27 +128,18 @@ def smooth_l1_loss(
     beta: float = 1.0,
 ) -> Tensor:
     """Quadratic below `beta`, |input - target| - beta / 2 above."""
-    if beta < 0:
-        raise RuntimeError(f"smooth_l1_loss does not support negative values for beta. Got {beta}")
     _warn_if_broadcast(input, target)
-    reduction = _pick(reduction, size_average, reduce)
-    distance = (input - target).abs()
-    if beta == 0:
-        return _reduce(distance, reduction)
-    loss = _C.where(distance < beta, 0.5 * distance * distance / beta, distance - 0.5 * beta)
-    return _reduce(loss, reduction)
+    return _C.smooth_l1_loss(input, target, _pick(reduction, size_average, reduce), beta)
 
 
 def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
 ) -> Tensor:
     """Half the square up to `delta`, linear beyond (Huber, 1964)."""
-    if delta <= 0:
-        raise RuntimeError("huber_loss does not support non-positive values for delta.")
     _warn_if_broadcast(input, target)
-    distance = (input - target).abs()
-    loss = _C.where(distance <= delta, 0.5 * distance * distance, delta * (distance - 0.5 * delta))
-    return _reduce(loss, reduction) if weight is None else _weighted(loss, weight, reduction)
+    if weight is not None:
+        return _weighted(_C.huber_loss(input, target, "none", delta), weight, reduction)
+    return _C.huber_loss(input, target, reduction, delta)
 
 
 def binary_cross_entropy(
@@ -185,11 +176,6 @@ def binary_cross_entropy_with_logits(
     return _C.binary_cross_entropy_with_logits(input, target, weight, pos_weight, reduction)
 
 
-def _entropy_of(target: Tensor) -> Tensor:
-    """target * log(target), 0 where target is 0."""
-    return target * target.masked_fill(target <= 0, 1.0).log()
-
-
 def kl_div(
     input: Tensor,
     target: Tensor,
@@ -207,10 +193,7 @@ def kl_div(
             "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
             stacklevel=2,
         )
-    loss = target.exp() * (target - input) if log_target else _entropy_of(target) - target * input
-    if reduction == "batchmean":
-        return loss.sum() / input.size(0) if input.dim() else loss.sum()
-    return _reduce(loss, reduction)
+    return _C.kl_div(input, target, reduction, log_target)
 
 
 def poisson_nll_loss(
@@ -299,7 +282,7 @@ def soft_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """log(1 + exp(-target * input))."""
-    return _reduce(-logsigmoid(target * input), _pick(reduction, size_average, reduce))
+    return _reduce(-_C.logsigmoid(target * input), _pick(reduction, size_average, reduce))
 
 
 def multilabel_soft_margin_loss(
@@ -312,7 +295,7 @@ def multilabel_soft_margin_loss(
 ) -> Tensor:
     """Mean over the classes of the binary cross entropy of sigmoid(input)."""
     reduction = _pick(reduction, size_average, reduce)
-    loss = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
+    loss = -(target * _C.logsigmoid(input) + (1 - target) * _C.logsigmoid(-input))
     if weight is not None:
         loss = loss * weight
     return _reduce(loss.mean(dim=-1), reduction)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from ... import _C
 from ..._C import Tensor
-from ..._dtypes import finfo
 
 
 def _check_enough_values(size: Sequence[int]) -> None:
@@ -44,10 +43,6 @@ def layer_norm(
     return _C.layer_norm(input, normalized_shape, weight, bias, eps)
 
 
-def _per_channel(values: Tensor, input: Tensor) -> Tensor:
-    return values.view(1, -1, *[1] * (input.dim() - 2))
-
-
 def group_norm(
     input: Tensor,
     num_groups: int,
@@ -55,21 +50,12 @@ def group_norm(
     bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Normalize (N, C, ...) over each of `num_groups` groups of channels."""
+    """Normalize (N, C, ...) over each of `num_groups` groups of channels (Wu & He, 2018)."""
     if input.dim() < 2:
         raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.dim()}")
     batch, channels = input.shape[:2]
-    if channels % num_groups:
-        raise RuntimeError(
-            "Expected number of channels in input to be divisible by num_groups, but got input of shape "
-            f"{list(input.shape)} and num_groups={num_groups}"
-        )
     _check_enough_values((batch * channels // num_groups, num_groups, *input.shape[2:]))
-    grouped = input.reshape(batch, num_groups, -1)
-    result = _C.layer_norm(grouped, (grouped.size(-1),), None, None, eps).view(input.shape)
-    if weight is not None:
-        result = result * _per_channel(weight, input)
-    return result if bias is None else result + _per_channel(bias, input)
+    return _C.group_norm(input, num_groups, weight, bias, eps)
 
 
 def instance_norm(
@@ -82,39 +68,17 @@ def instance_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Normalize each channel of each sample of (N, C, ...)."""
-    if not use_input_stats:
-        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
-    batch, channels = input.shape[:2]
-    if math.prod(input.shape[2:]) == 1:
+    """Normalize each channel of each sample of (N, C, ...) (Ulyanov et al., 2016)."""
+    if use_input_stats and math.prod(input.shape[2:]) == 1:
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.size()}")
-    mean = None if running_mean is None else running_mean.repeat(batch)
-    var = None if running_var is None else running_var.repeat(batch)
-    flat = input.reshape(1, batch * channels, *input.shape[2:])
-    result = _C.batch_norm(flat, mean, var, None, None, True, momentum, eps).view(input.shape)
-    for running, instances in ((running_mean, mean), (running_var, var)):
-        if running is not None and instances is not None:
-            running.copy_(instances.view(batch, channels).mean(0))
-    if weight is not None:
-        result = result * _per_channel(weight, input)
-    return result if bias is None else result + _per_channel(bias, input)
+    return _C.instance_norm(input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
 
 
 def rms_norm(
     input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
 ) -> Tensor:
     """Divide by the root of the mean square over the last dimensions (Zhang & Sennrich, 2019)."""
-    shape = tuple(normalized_shape)
-    if tuple(input.shape[input.dim() - len(shape) :]) != shape:
-        raise RuntimeError(
-            f"Given normalized_shape={list(shape)}, expected input with shape [*, "
-            f"{', '.join(map(str, shape))}], "
-            f"but got input of size{list(input.shape)}"
-        )
-    dims = tuple(range(-len(shape), 0))
-    smallest = finfo(input.dtype).eps if eps is None else eps
-    result = input * (input.square().mean(dims, keepdim=True) + smallest).rsqrt()
-    return result if weight is None else result * weight
+    return _C.rms_norm(input, normalized_shape, weight, eps)
 
 
 def local_response_norm(

@@ -6,7 +6,6 @@ from typing import Any
 
 from ... import _C
 from ..._C import Tensor
-from ...autograd import no_grad
 
 
 def embedding(
@@ -29,17 +28,8 @@ def embedding(
     else:
         padding_idx %= weight.size(0)
     if max_norm is not None:
-        _shorten_rows(weight, input, max_norm, norm_type)
-    return _C.embedding(weight, input, padding_idx, scale_grad_by_freq, sparse)
-
-
-@no_grad()
-def _shorten_rows(weight: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> None:
-    rows = indices.reshape(-1).unique()
-    values = weight.index_select(0, rows)
-    norms = values.norm(norm_type, 1, keepdim=True)
-    values = _C.where(norms > max_norm, values * (max_norm / (norms + 1e-7)), values)
-    weight.index_copy_(0, rows, values)
+        _C._embedding_renorm_(weight, input, max_norm, norm_type)
+    return _C._embedding(weight, input, padding_idx, scale_grad_by_freq)
 
 
 def embedding_bag(

@@ -25,7 +25,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
             f"{len(pad)} and input of dimension {input.dim()}"
         )
     if mode == "constant":
-        return _pad_constant(input, pad, 0.0 if value is None else value)
+        return _C.constant_pad_nd(input, pad, 0 if value is None else value)
     if value is not None and value != 0:
         raise ValueError(f'Padding mode "{mode}" doesn\'t take in value argument')
     if mode not in _PAD_INDEX:
@@ -40,29 +40,6 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
         if left or right:
             index = _PAD_INDEX[mode](input.size(dim), left, right, dim)
             input = input.index_select(dim, _C.from_numpy(index))
-    return input
-
-
-def _pad_constant(input: Tensor, pad: Sequence[int], value: float) -> Tensor:
-    for i in range(len(pad) // 2):
-        dim = input.dim() - 1 - i
-        before, after = pad[2 * i], pad[2 * i + 1]
-        if input.size(dim) + before + after < 0:
-            raise RuntimeError(
-                f"The input size {input.size(dim)}, plus negative padding {before} and {after} resulted in a "
-                "negative output size, which is invalid."
-            )
-        if before < 0 or after < 0:
-            start = max(-before, 0)
-            input = input.narrow(dim, start, input.size(dim) - start - max(-after, 0))
-        shape = list(input.shape)
-        blocks = []
-        for count in (before, after):
-            shape[dim] = max(count, 0)
-            blocks.append(input.new_full(shape, value) if count > 0 else None)
-        parts = [part for part in (blocks[0], input, blocks[1]) if part is not None]
-        if len(parts) > 1:
-            input = _C.cat(parts, dim)
     return input
 
 

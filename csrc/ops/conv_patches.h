@@ -1,0 +1,14 @@
+// Convolutions as matrix products with patches.
+#pragma once
+#include "ops/conv_compute.h"
+
+namespace tapegrad::patches {
+
+template <class T>
+void conv(const ConvSizes& sizes, const T* x, const T* w, const T* bias, T* y);
+template <class T>
+void conv_input(const ConvSizes& sizes, const T* y, const T* w, const T* bias, T* x);
+template <class T>
+void conv_weight(const ConvSizes& sizes, const T* x, const T* y, T* w);
+
+}  // namespace tapegrad::patches
