@@ -305,3 +305,25 @@ def test_operators_with_assignment_write_in_place() -> None:
     flags &= torch.tensor([True, False])
     flags ^= torch.tensor([True, True])
     assert other is flags and flags.tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("squeeze", ()),
+        ("squeeze", (0,)),
+        ("unsqueeze", (1,)),
+        ("t", ()),
+        ("transpose", (0, 1)),
+        ("swapaxes", (0, 1)),
+    ],
+)
+def test_shape_changes_in_place(name: str, arguments: tuple[int, ...]) -> None:
+    """The tensor itself takes the new shape over the same memory, on the tape too."""
+    x = leaf(1, 3)
+    y = x * 1
+    expected = getattr(y.detach().clone(), name)(*arguments)
+    changed = getattr(y, f"{name}_")(*arguments)
+    assert changed is y and y.shape == expected.shape and y.stride() == expected.stride() and y._version == 1
+    (y * expected).sum().backward()
+    assert x.grad.tolist() == x.tolist()

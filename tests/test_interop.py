@@ -199,16 +199,6 @@ def test_to_python_numbers() -> None:
             TypeError,
             "reshape(): argument 'shape' (position 1) must be tuple of ints, not str",
         ),
-        (
-            lambda t: t.sum(dims=0),
-            TypeError,
-            "sum() received an invalid combination of arguments - got (dims=int, )",
-        ),
-        (
-            lambda t: torch.add(t),
-            TypeError,
-            "add() received an invalid combination of arguments - got (Tensor)",
-        ),
     ],
 )
 def test_words_of_misuse(action: Callable[[Any], Any], kind: type[Exception], words: str) -> None:

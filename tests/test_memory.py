@@ -133,7 +133,7 @@ def test_backward_frees_the_saved_tensors() -> None:
     saved = held()[0] - before
     loss.backward()
     x.grad = None
-    assert saved >= 3 * 400_000
+    assert saved >= 2 * 400_000  # exp and sin; an input that is an output is kept once
     assert held()[0] - before < 10_000
 
 
@@ -181,9 +181,9 @@ def test_freed_memory_is_reused() -> None:
         x = x + 1
         del x
     stats = torch.memory_stats()
-    assert stats["reserved_bytes"] - stats["allocated_bytes"] < 20_000_000
+    assert 0 < stats["cached_bytes"] < 20_000_000
     torch.empty_cache()
-    assert torch.memory_stats()["reserved_bytes"] <= stats["reserved_bytes"]
+    assert torch.memory_stats()["cached_bytes"] == 0
 
 
 def deep_chain(length: int) -> None:

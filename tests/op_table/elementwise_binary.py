@@ -29,8 +29,8 @@ def broadcasting(**second: Any) -> list[Call]:
     return [call(T(*a), T(*b, **second)) for a, b in pairs]
 
 
-def mismatch(*more: Any) -> list[Error]:
-    return [Error(call(T(2, 3), T(2, 4), *more), RuntimeError, SIZES_DIFFER)]
+def mismatch(*more: Any, dtype: str = "float32") -> list[Error]:
+    return [Error(call(T(2, 3), T(2, 4), *more), RuntimeError, SIZES_DIFFER, dtype)]
 
 
 def comparison(name: str, reference: Callable[..., Any], operator: str, **fields: Any) -> Op:
@@ -77,7 +77,7 @@ def bitwise(name: str, reference: Callable[..., Any], operator: str, **fields: A
         "out": True,
         "inplace": True,
         "calls": calls,
-        "errors": [*mismatch(), Error(call(T(2), T(2)), NotImplementedError, words)],
+        "errors": [*mismatch(dtype="int64"), Error(call(T(2), T(2)), NotImplementedError, words)],
     }
     return Op(name, reference, differentiable=False, operator=operator, **{**options, **fields})
 
@@ -388,8 +388,22 @@ OPS = [
     bitwise("bitwise_and", np.bitwise_and, "and_"),
     bitwise("bitwise_or", np.bitwise_or, "or_"),
     bitwise("bitwise_xor", np.bitwise_xor, "xor"),
-    bitwise("bitwise_left_shift", np.left_shift, "lshift", dtypes=INTS, domain=(0, 5), errors=mismatch()),
-    bitwise("bitwise_right_shift", np.right_shift, "rshift", dtypes=INTS, domain=(0, 5), errors=mismatch()),
+    bitwise(
+        "bitwise_left_shift",
+        np.left_shift,
+        "lshift",
+        dtypes=INTS,
+        domain=(0, 5),
+        errors=mismatch(dtype="int64"),
+    ),
+    bitwise(
+        "bitwise_right_shift",
+        np.right_shift,
+        "rshift",
+        dtypes=INTS,
+        domain=(0, 5),
+        errors=mismatch(dtype="int64"),
+    ),
     Op(
         "rsub",
         lambda x, y, alpha=1: y - alpha * x,
@@ -449,4 +463,11 @@ OPS = [
     ),
     extremum("fmax", np.fmax),
     extremum("fmin", np.fmin),
+    Op(
+        "true_divide",
+        np.true_divide,
+        [*broadcasting(**AWAY_FROM_ZERO), call(T(2, 3), 4)],
+        inplace=True,
+        out=True,
+    ),
 ]

@@ -179,4 +179,14 @@ OPS = [
         dtypes=("float32", "float64"),
         errors=[Error(call(T(3)), RuntimeError, "trace: expected a matrix, but got tensor with dim 1")],
     ),
+    *[
+        Op(
+            f"atleast_{n}d",
+            reference,
+            [call(T()), call(T(3)), call(T(2, 3)), call(T(2, 2, 2))],
+            dtypes=ALL,
+            method=False,
+        )
+        for n, reference in enumerate((np.atleast_1d, np.atleast_2d, np.atleast_3d), 1)
+    ],
 ]

@@ -168,6 +168,21 @@ def spread(name: str, reference: Callable[..., Any]) -> Op:
     )
 
 
+def with_mean(name: str, reference: Callable[..., Any]) -> Op:
+    def both(x: np.ndarray, dim: Any = None, correction: int = 1, keepdim: bool = False) -> Any:
+        return reference(x, axis=dim, ddof=correction, keepdims=keepdim), np.mean(
+            x, axis=dim, keepdims=keepdim
+        )
+
+    calls = [
+        call(T(5)),
+        call(T(2, 3), 1),
+        call(T(2, 3, 4), (0, 2), keepdim=True),
+        call(T(2, 3), dim=0, correction=0),
+    ]
+    return Op(name, both, calls, result=("same", "same"), tolerance=4, method=False)
+
+
 def prod(x, dim=None, keepdim=False, dtype=None):
     return np.prod(x, axis=dim, keepdims=keepdim, dtype=dtype)
 
@@ -315,4 +330,6 @@ OPS = [
     ),
     scan("cumsum", np.cumsum),
     scan("cumprod", np.cumprod),
+    with_mean("std_mean", np.std),
+    with_mean("var_mean", np.var),
 ]

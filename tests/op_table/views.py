@@ -359,7 +359,7 @@ OPS = [
         dtypes=ALL,
         method=False,
         out=True,
-        aliases=("concat",),
+        aliases=("concat", "concatenate"),
         errors=[
             Error(call([]), ValueError, "torch.cat(): expected a non-empty list of Tensors"),
             Error(
