@@ -22,7 +22,7 @@ SOURCE_FILES = [
     path
     for folder in ("csrc", "python", "tests", "benchmarks", "examples", "tools", "cmake")
     for path in sorted((ROOT / folder).rglob("*"))
-    if path.suffix in (".h", ".cpp", ".py", ".pyi", ".cmake")
+    if path.suffix in (".h", ".cpp", ".py", ".cmake")  # not stubs, which are generated
 ]
 
 
