@@ -67,8 +67,20 @@ int set_requires_grad(PyObject* self, PyObject* value, void*) {
   });
 }
 
-PyObject* get_grad(PyObject* self, void*) {
+PyObject* get_grad_quietly(PyObject* self, void*) {
   return get(self, [](const Tensor& t) { return autograd::gradient(t); });
+}
+PyObject* get_grad(PyObject* self, void*) {
+  return get(self, [](const Tensor& t) {
+    const Tensor& gradient = autograd::gradient(t);
+    if (!gradient.defined() && !autograd::is_leaf(t) && !autograd::retains_gradient(t)) [[unlikely]]
+      checked(PyErr_WarnEx(PyExc_UserWarning,
+                           "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed: backward() fills "
+                           "only the .grad of leaves. Call retain_grad() on this tensor before backward() to keep its "
+                           "gradient, or read the .grad of the leaf.",
+                           1));
+    return gradient;
+  });
 }
 int set_grad(PyObject* self, PyObject* value, void*) {
   return guarded([&]() -> int {
@@ -115,7 +127,7 @@ PyGetSetDef tensor_attributes[] = {
     {"nbytes", bytes, nullptr, "Bytes of all elements.", nullptr},
     {"requires_grad", get_requires_grad, set_requires_grad, "Whether operations on this tensor are recorded.", nullptr},
     {"grad", get_grad, set_grad, "The accumulated gradient, or None.", nullptr},
-    {"_grad", get_grad, set_grad, "The accumulated gradient, or None.", nullptr},
+    {"_grad", get_grad_quietly, set_grad, "The accumulated gradient, or None.", nullptr},
     {"grad_fn", grad_fn, nullptr, "The operation that produced this tensor, or None.", nullptr},
     {"is_leaf", is_leaf, nullptr, "Whether no recorded operation produced this tensor.", nullptr},
     {"output_nr", output_nr, nullptr, "Which output of grad_fn this is.", nullptr},
