@@ -8,6 +8,7 @@ has no counterpart there.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import cycle
 from types import SimpleNamespace
 from typing import Any
 
@@ -75,11 +76,12 @@ def single_layer(engine: Engine, size: int) -> Step:
 
 def training_step(engine: Engine, sizes: tuple[int, ...], batch: int, lr: float, momentum: float) -> Step:
     np = engine.np
-    images, one_hot = _on(engine, [_random(batch, sizes[0]), numpy.eye(sizes[-1], dtype=numpy.float32)])
-    targets = one_hot[numpy.arange(batch) % sizes[-1]]
+    normal = numpy.random.default_rng(0).standard_normal((8, batch, sizes[0]), dtype=numpy.float32)
+    batches = cycle(_on(engine, list(normal)))  # several, see cases.training_step
+    (targets,) = _on(engine, [numpy.eye(sizes[-1], dtype=numpy.float32)[numpy.arange(batch) % sizes[-1]]])
     shapes = [shape for i, o in zip(sizes, sizes[1:], strict=False) for shape in ((i, o), (o,))]
 
-    def loss(params: list[Any]) -> Any:
+    def loss(params: list[Any], images: Any) -> Any:
         h = images
         for i in range(0, len(params), 2):
             h = h @ params[i] + params[i + 1]
@@ -91,8 +93,9 @@ def training_step(engine: Engine, sizes: tuple[int, ...], batch: int, lr: float,
 
     gradient = engine.gradient(loss)
 
-    def update(params: list[Any], velocities: list[Any]) -> tuple[list[Any], list[Any]]:
-        velocities = [momentum * v + g for v, g in zip(velocities, gradient(params), strict=True)]
+    def update(params: list[Any], velocities: list[Any], images: Any) -> tuple[list[Any], list[Any]]:
+        gradients = gradient(params, images)
+        velocities = [momentum * v + g for v, g in zip(velocities, gradients, strict=True)]
         return [p - lr * v for p, v in zip(params, velocities, strict=True)], velocities
 
     update = engine.compiled(update)
@@ -100,7 +103,7 @@ def training_step(engine: Engine, sizes: tuple[int, ...], batch: int, lr: float,
     state.append([p * 0 for p in state[0]])
 
     def step() -> None:
-        state[:] = update(*state)
+        state[:] = update(*state, next(batches))
 
     return step
 
