@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+
 import tapegrad as torch
 
 ORDERS = [2, 1, 0, 3, 0.5, -1, math.inf, -math.inf]

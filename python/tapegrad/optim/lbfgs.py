@@ -69,7 +69,7 @@ class LBFGS(Optimizer):
         return loss, grad
 
     @no_grad()
-    def step(self, closure: Callable[[], Any]) -> Any:
+    def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
         """Minimise for up to `max_iter` iterations; `closure` clears the gradients, computes the loss and
         calls backward."""
         evaluate = enable_grad()(closure)

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ... import _C
 from ..._C import Tensor
 from ...utils.hooks import RemovableHandle
 
@@ -279,11 +280,11 @@ class BackwardHooks:
 
 def _identity_node(values: tuple[Any, ...], callback: Hook) -> tuple[tuple[Any, ...], bool]:
     """Pass the tensors of `values` through one node whose backward is `callback` on all positions."""
-    from ...autograd import Function, is_grad_enabled
+    from ...autograd import Function
 
     positions = [i for i, value in enumerate(values) if isinstance(value, Tensor)]
     tensors = [values[i] for i in positions]
-    if not is_grad_enabled() or not any(tensor.requires_grad for tensor in tensors):
+    if not _C.is_grad_enabled() or not any(tensor.requires_grad for tensor in tensors):
         return values, False
 
     class ModuleBackwardHooks(Function):
