@@ -128,7 +128,6 @@ ONE_TENSOR: dict[str, str] = {
     **dict.fromkeys(["max", "min", "sign", "clone", "flip"], "bu1248fd"),
     **dict.fromkeys(["any", "all"], "bubbbbbb"),
     "argmax": ".8888888",
-    "square": "8u1248fd",
     "isnan": "bbbbbbbb",
     "bitwise_not": "bu1248..",
 }

@@ -300,6 +300,18 @@ int make_operation_type() {
   return operation_type ? 0 : -1;
 }
 
+/// A line per member, as PyTorch prints them.
+PyObject* represent_named_tuple(PyObject* self) {
+  std::string text = std::string(Py_TYPE(self)->tp_name) + "(";
+  const PyMemberDef* members = Py_TYPE(self)->tp_members;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self); ++i) {
+    const Object item = Object::steal(PyObject_Repr(PyTuple_GET_ITEM(self, i)));
+    if (!item.get()) return nullptr;
+    text += (i == 0 ? "\n" : ",\n") + std::string(members[i].name) + "=" + PyUnicode_AsUTF8(item.get());
+  }
+  return PyUnicode_FromString((text + ")").c_str());
+}
+
 PyTypeObject* make_named_tuple(const std::string& name, std::string_view members) {
   std::vector<std::string> names;
   while (!members.empty()) {
@@ -311,9 +323,11 @@ PyTypeObject* make_named_tuple(const std::string& name, std::string_view members
   auto* fields = new std::vector<PyStructSequence_Field>;
   for (const std::string& member : names) fields->push_back({(new std::string(member))->c_str(), nullptr});
   fields->push_back({nullptr, nullptr});
-  PyStructSequence_Desc description = {(new std::string("tapegrad.return_types." + name))->c_str(), nullptr, fields->data(),
+  PyStructSequence_Desc description = {(new std::string("torch.return_types." + name))->c_str(), nullptr, fields->data(),
                                        static_cast<int>(names.size())};
-  return PyStructSequence_NewType(&description);
+  PyTypeObject* type = PyStructSequence_NewType(&description);
+  if (type) type->tp_repr = represent_named_tuple;
+  return type;
 }
 
 }  // namespace
@@ -347,6 +361,24 @@ PyObject* make_tuple(const Overload& overload, std::vector<Object> members) {
   return tuple.release();
 }
 
+namespace {
+
+/// Writes what was computed into the tensor given as out=.
+void place_result(PyObject* target, PyObject* result) {
+  TG_CHECK_TYPE(is_tensor(target) && is_tensor(result), "out= expects a Tensor, not ", Py_TYPE(target)->tp_name);
+  const Tensor &out = get_tensor(target), &computed = get_tensor(result);
+  TG_CHECK(!autograd::requires_grad(computed) && !autograd::is_tracked(out),
+           "functions with out=... arguments don't support automatic differentiation, but one of the arguments requires "
+           "grad.");
+  TG_CHECK(can_cast(computed.dtype(), out.dtype()), "result type ", scalar_type_name(computed.dtype()),
+           " can't be cast to the desired output type ", scalar_type_name(out.dtype()));
+  if (!(out.shape() == computed.shape())) resize_output(out, computed.shape());
+  copy_values(out, computed);
+  out.bump_version();
+}
+
+}  // namespace
+
 PyObject* finish_result(const Overload& overload, int arity, PyObject* const* slots, PyObject* result) {
   Object owned = Object::steal(result);
   for (size_t i = static_cast<size_t>(arity); i < overload.parameters.size(); ++i) {
@@ -354,17 +386,19 @@ PyObject* finish_result(const Overload& overload, int arity, PyObject* const* sl
     if (value == overload.parameters[i].value) continue;  // the default
     const std::string_view name = Argument<std::string_view>::get(overload.parameters[i].name);
     if (name == "out") {
-      TG_CHECK_TYPE(is_tensor(value) && is_tensor(result), "out= expects a Tensor, not ", Py_TYPE(value)->tp_name);
-      const Tensor &out = get_tensor(value), &computed = get_tensor(result);
-      TG_CHECK(!autograd::requires_grad(computed) && !autograd::is_tracked(out),
-               "functions with out=... arguments don't support automatic differentiation, but one of the arguments requires "
-               "grad.");
-      TG_CHECK(can_cast(computed.dtype(), out.dtype()), "result type ", scalar_type_name(computed.dtype()),
-               " can't be cast to the desired output type ", scalar_type_name(out.dtype()));
-      if (!(out.shape() == computed.shape())) resize_output(out, computed.shape());
-      copy_values(out, computed);
-      out.bump_version();
-      owned = Object::borrow(value);
+      if (is_tensor(result)) {
+        place_result(value, result);
+        owned = Object::borrow(value);
+        continue;
+      }
+      TG_CHECK_TYPE(PyTuple_Check(value) && PyTuple_GET_SIZE(value) == PyTuple_GET_SIZE(result),
+                    "out= expects a tuple of ", PyTuple_GET_SIZE(result), " Tensors, not ", Py_TYPE(value)->tp_name);
+      std::vector<Object> members;
+      for (Py_ssize_t m = 0; m < PyTuple_GET_SIZE(value); ++m) {
+        place_result(PyTuple_GET_ITEM(value, m), PyTuple_GET_ITEM(result, m));
+        members.push_back(Object::borrow(PyTuple_GET_ITEM(value, m)));
+      }
+      owned = Object::steal(make_tuple(overload, std::move(members)));
     } else if (name == "requires_grad") {
       if (PyObject_IsTrue(value) != 1) continue;
       TG_CHECK(get_tensor(result).is_floating(), "Only Tensors of floating point and complex dtype can require gradients; this one has type ",

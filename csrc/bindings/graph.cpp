@@ -63,7 +63,7 @@ void define_autograd_ops() {
   def_op("backward(Tensor self, any gradient=None, bool? retain_graph=None, bool create_graph=False, any inputs=None)",
          [](const Tensor& self, PyObject* gradient, std::optional<bool> retain_graph, bool create_graph, PyObject* inputs) {
            const std::vector<Tensor> leaves = tensors_from(inputs);
-           TG_CHECK(inputs == Py_None || !leaves.empty(), "'inputs' argument to backward() cannot be empty.");
+           TG_CHECK(inputs == Py_None || !leaves.empty(), "`inputs` argument to `backward()` cannot be empty.");
            const std::vector<Tensor> gradients = tensors_from(gradient);
            autograd::backward({&self, 1}, gradients, retain_graph.value_or(create_graph), create_graph, leaves, true);
          },

@@ -74,7 +74,10 @@ PyObject* power(PyObject* a, PyObject* b, PyObject* modulus) {
 }
 PyObject* inplace_power(PyObject* a, PyObject* b, PyObject*) { return inplace_function<pow_>(a, b); }
 PyObject* invert(PyObject* a) {
-  return guarded([&] { return wrap(bitwise_not(get_tensor(a))); });
+  return guarded([&] {
+    TG_CHECK_TYPE(!get_tensor(a).is_floating(), "~ (operator.invert) is only implemented on integer and Boolean-type tensors");
+    return wrap(bitwise_not(get_tensor(a)));
+  });
 }
 PyObject* multiply_matrices(PyObject* a, PyObject* b) {
   if (!is_tensor(a) || !is_tensor(b)) Py_RETURN_NOTIMPLEMENTED;

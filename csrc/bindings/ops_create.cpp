@@ -32,6 +32,7 @@ DType arange_type(std::optional<DType> dtype, Scalar start, Scalar end, Scalar s
 
 void define_create_ops() {
   def_op("zeros(int[*] size, *, " TG_FACTORY_OPTIONS ")", [](IntSpan size, PyObject* out, std::optional<DType> dtype) {
+    for (int64_t length : size) TG_CHECK(length >= 0, "zeros: Dimension size must be non-negative.");
     return place(zeros(size, dtype.value_or(default_dtype())), out);
   });
   def_op("ones(int[*] size, *, " TG_FACTORY_OPTIONS ")", [](IntSpan size, PyObject* out, std::optional<DType> dtype) {

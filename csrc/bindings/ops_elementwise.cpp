@@ -93,7 +93,9 @@ void define_arithmetic() {
          });
   def_op("pow_(Tensor input, Operand exponent)", pow_);
   def_op("round(Tensor input, *, int decimals=0, Tensor? out=None)", [](const Tensor& x, int64_t decimals) { return round(x, decimals); });
-  def_op("round_(Tensor input)", [](const Tensor& x) { return elementwise_(Round{}, x); });
+  def_op("round_(Tensor input, *, int decimals=0)", [](const Tensor& x, int64_t decimals) {
+    return decimals == 0 ? elementwise_(Round{}, x) : copy_(x, round(x, decimals));
+  });
   def_op("clamp_min(Tensor input, Operand min, *, Tensor? out=None)", with_out<ClampMin, Operand>);
   def_op("clamp_min_(Tensor input, Operand min)", [](const Tensor& a, const Operand& b) { return elementwise_(ClampMin{}, a, b); });
   def_op("clamp_max(Tensor input, Operand max, *, Tensor? out=None)", with_out<ClampMax, Operand>);
@@ -176,6 +178,10 @@ void define_logic() {
          As::function);
   def_op("bitwise_not(Tensor input, *, Tensor? out=None)", bitwise_not);
   def_op("bitwise_not_(Tensor input)", bitwise_not_);
+  def_op("nan_to_num_(Tensor input, float? nan=None, float? posinf=None, float? neginf=None)",
+         [](const Tensor& x, std::optional<double> nan, std::optional<double> positive, std::optional<double> negative) {
+           return copy_(x, nan_to_num(x, nan, positive, negative));
+         });
   def_op("nan_to_num(Tensor input, float? nan=None, float? posinf=None, float? neginf=None, *, Tensor? out=None)", nan_to_num);
 }
 

@@ -57,18 +57,18 @@ void define_scatter() {
          [](const Tensor& x, int64_t dim, const Tensor& index, bool) { return gather(x, dim, index); });
   def_op("take_along_dim(Tensor input, Tensor indices, int? dim=None, *, Tensor? out=None)", take_along_dim);
 
-  def_op("scatter(Tensor input, int dim, Tensor index, Tensor src)",
+  def_op("scatter(Tensor input, int dim, Tensor index, Tensor src, *, Tensor? out=None)",
          [](const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source) {
            return scatter(x, dim, index, source);
          });
-  def_op("scatter(Tensor input, int dim, Tensor index, Scalar value)",
+  def_op("scatter(Tensor input, int dim, Tensor index, Scalar value, *, Tensor? out=None)",
          [](const Tensor& x, int64_t dim, const Tensor& index, Scalar value) {
            return scatter(x, dim, index, value);
          });
-  def_op("scatter(Tensor input, int dim, Tensor index, Tensor src, *, str reduce)",
+  def_op("scatter(Tensor input, int dim, Tensor index, Tensor src, *, str reduce, Tensor? out=None)",
          [](const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source,
             std::string_view reduce) { return scatter(x, dim, index, source, reduce); });
-  def_op("scatter(Tensor input, int dim, Tensor index, Scalar value, *, str reduce)",
+  def_op("scatter(Tensor input, int dim, Tensor index, Scalar value, *, str reduce, Tensor? out=None)",
          [](const Tensor& x, int64_t dim, const Tensor& index, Scalar value, std::string_view reduce) {
            return scatter(x, dim, index, value, reduce);
          });
@@ -96,11 +96,11 @@ void define_scatter() {
         return scatter_(x, dim, index, value, reduce);
       },
       As::method);
-  def_op("scatter_add(Tensor input, int dim, Tensor index, Tensor src)", scatter_add);
+  def_op("scatter_add(Tensor input, int dim, Tensor index, Tensor src, *, Tensor? out=None)", scatter_add);
   def_op("scatter_add_(Tensor input, int dim, Tensor index, Tensor src)", scatter_add_, As::method);
   def_op(
       "scatter_reduce(Tensor input, int dim, Tensor index, Tensor src, str reduce, *, bool "
-      "include_self=True)",
+      "include_self=True, Tensor? out=None)",
       scatter_reduce);
   def_op(
       "scatter_reduce_(Tensor input, int dim, Tensor index, Tensor src, str reduce, *, bool "

@@ -23,6 +23,20 @@ Tensor call_tensordot(const Tensor& a, const Tensor& b, PyObject* dims) {
   return tensordot(a, b, get_integers(PySequence_Fast_GET_ITEM(pair.get(), 0)), get_integers(PySequence_Fast_GET_ITEM(pair.get(), 1)));
 }
 
+using Sum = Tensor (*)(const Tensor&, const Tensor&, const Tensor&, Scalar, Scalar);
+
+/// beta * input + alpha * product, and its in-place form.
+template <Sum function>
+void define_sum(const std::string& name, const std::string& first, const std::string& second) {
+  const std::string head = "(Tensor input, Tensor " + first + ", Tensor " + second + ", *, Scalar beta=1, Scalar alpha=1";
+  def_op((name + head + ", Tensor? out=None)").c_str(), function);
+  def_op((name + "_" + head + ")").c_str(),
+         [](const Tensor& input, const Tensor& a, const Tensor& b, Scalar beta, Scalar alpha) {
+           return copy_(input, function(input, a, b, beta, alpha));
+         },
+         As::method);
+}
+
 }  // namespace
 
 void define_matmul_ops() {
@@ -38,11 +52,11 @@ void define_matmul_ops() {
   def_op("inner(Tensor input, Tensor other, *, Tensor? out=None)", inner);
   def_op("linear(Tensor input, Tensor weight, Tensor? bias=None)", linear, As::function);
   def_op("bilinear(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None)", bilinear, As::function);
-  def_op("addmm(Tensor input, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1, Tensor? out=None)", addmm);
-  def_op("baddbmm(Tensor input, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1, Tensor? out=None)", baddbmm);
-  def_op("addbmm(Tensor input, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1, Tensor? out=None)", addbmm);
-  def_op("addmv(Tensor input, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1, Tensor? out=None)", addmv);
-  def_op("addr(Tensor input, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1, Tensor? out=None)", addr);
+  define_sum<addmm>("addmm", "mat1", "mat2");
+  define_sum<baddbmm>("baddbmm", "batch1", "batch2");
+  define_sum<addbmm>("addbmm", "batch1", "batch2");
+  define_sum<addmv>("addmv", "mat", "vec");
+  define_sum<addr>("addr", "vec1", "vec2");
   def_op("einsum(str equation, Tensor[*] operands)", einsum, As::function);
   def_op("tensordot(Tensor a, Tensor b, any dims=2)", call_tensordot, As::function);
   def_op("kron(Tensor input, Tensor other, *, Tensor? out=None)", kron);

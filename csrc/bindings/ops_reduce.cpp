@@ -79,6 +79,10 @@ void define_reduce_ops() {
 
   def_op("cumsum(Tensor input, int dim, *, dtype? dtype=None, Tensor? out=None)", cumsum);
   def_op("cumprod(Tensor input, int dim, *, dtype? dtype=None, Tensor? out=None)", cumprod);
+  def_op("cumsum_(Tensor input, int dim, *, dtype? dtype=None)",
+         [](const Tensor& x, int64_t dim, std::optional<DType> dtype) { return copy_(x, cumsum(x, dim, dtype)); }, As::method);
+  def_op("cumprod_(Tensor input, int dim, *, dtype? dtype=None)",
+         [](const Tensor& x, int64_t dim, std::optional<DType> dtype) { return copy_(x, cumprod(x, dim, dtype)); }, As::method);
   def_op("cummax(Tensor input, int dim) -> (values, indices)", cummax);
   def_op("cummin(Tensor input, int dim) -> (values, indices)", cummin);
   def_op("logcumsumexp(Tensor input, int dim, *, Tensor? out=None)", logcumsumexp);

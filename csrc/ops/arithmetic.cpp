@@ -213,22 +213,12 @@ bool is_integer_pow(const Operand& a, const Operand& b) {
 void check_integer_pow(const Operand& exponent) {
   TG_CHECK(!has_negative(exponent), "Integers to negative integer powers are not allowed.");
 }
-// A result of type bool would compute in bool; PyTorch computes powers of bools in int64.
-Operand promoted(const Operand& a, const Operand& b, Tensor& holder) {
-  const Operand operands[] = {a, b};
-  if (result_type(operands) != DType::bool_) return a;
-  if (!a.is_tensor()) return Operand(Scalar(a.scalar().to_int()));
-  holder = cast_values(a.tensor(), DType::int64);
-  return Operand(holder);
-}
-
 }  // namespace
 
 Tensor pow(const Operand& a, const Operand& b) {
   if (is_integer_pow(a, b)) {
     check_integer_pow(b);
-    Tensor holder;
-    return elementwise(IntegerPow{}, promoted(a, b, holder), b);
+    return elementwise(IntegerPow{}, a, b);
   }
   if (!b.is_tensor()) {
     const Tensor base = a.tensor().is_floating() ? a.tensor() : cast_values(a.tensor(), default_dtype());
@@ -287,11 +277,9 @@ Tensor round(const Tensor& x, int64_t decimals) {
 }
 
 Tensor bitwise_not(const Tensor& x) {
-  TG_CHECK_TYPE(!x.is_floating(), "~ (operator.invert) is only implemented on integer and Boolean-type tensors");
   return x.dtype() == DType::bool_ ? logical_not(x) : elementwise(BitwiseNot{}, x);
 }
 const Tensor& bitwise_not_(const Tensor& self) {
-  TG_CHECK_TYPE(!self.is_floating(), "~ (operator.invert) is only implemented on integer and Boolean-type tensors");
   return self.dtype() == DType::bool_ ? elementwise_(LogicalNot{}, self) : elementwise_(BitwiseNot{}, self);
 }
 

@@ -60,6 +60,7 @@ Tensor arange(Scalar start, Scalar end, Scalar step, DType dtype) {
 
 Tensor linspace(Scalar start, Scalar end, int64_t steps, DType dtype) {
   TG_CHECK(steps >= 0, "number of steps must be non-negative");
+  check_shape({{steps}}, dtype);
   Tensor tensor = empty({{steps}}, dtype);
   dispatch(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;

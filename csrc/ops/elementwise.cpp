@@ -49,11 +49,27 @@ std::string backward_name(const char* op_name) {
 
 namespace {
 
+bool is_bool(const Operand& operand) {
+  return operand.is_tensor() ? operand.tensor().dtype() == DType::bool_ : operand.scalar().is_boolean();
+}
+
+// Operands of one type are refused by the domain; this is for bool next to another type.
+void refuse_bool_difference(const ElementwiseInfo& info, std::span<const Operand> operands) {
+  const std::string_view name = info.name;
+  if (name != "sub" && name != "rsub") return;
+  for (const Operand& operand : operands)
+    TG_CHECK(!is_bool(operand), "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
+             "invert a mask, use the `~` or `logical_not()` operator instead.");
+}
+
 DType compute_type(const ElementwiseInfo& info, std::span<const Operand> operands) {
   DType dtype = operands[0].is_tensor() ? operands[0].tensor().dtype() : DType::bool_;
   bool same = operands[0].is_tensor();
   for (const Operand& operand : operands.subspan(1)) same = same && operand.is_tensor() && operand.tensor().dtype() == dtype;
-  if (!same) dtype = result_type(operands);
+  if (!same) {
+    dtype = result_type(operands);
+    if (std::any_of(operands.begin(), operands.end(), is_bool)) refuse_bool_difference(info, operands);
+  }
   if (info.domain == Domain::floating && !is_floating(dtype)) dtype = default_dtype();
   return dtype;
 }

@@ -84,9 +84,11 @@ Tensor cat(const std::vector<Tensor>& tensors, int64_t dim) {
   Dims shape = first->shape();
   shape[at] = 0;
   std::vector<int64_t> sizes(tensors.size());
+  std::vector<bool> empty_vector(tensors.size());
   for (size_t i = 0; i < tensors.size(); ++i) {
     const Tensor& tensor = tensors[i];
-    if (is_empty_vector(tensor)) continue;
+    empty_vector[i] = is_empty_vector(tensor);
+    if (empty_vector[i]) continue;
     TG_CHECK(tensor.dim() == shape.size(), "Tensors must have same number of dimensions: got ", shape.size(),
              " and ", tensor.dim());
     for (int d = 0; d < shape.size(); ++d)
@@ -98,14 +100,13 @@ Tensor cat(const std::vector<Tensor>& tensors, int64_t dim) {
   }
   Tensor out = empty(shape, common_type(tensors));
   copy_pieces(out, at, tensors, sizes);
-  autograd::record_outputs("CatBackward0", {&out, 1}, tensors, {}, [at, sizes](Backward& b) {
+  autograd::record_outputs("CatBackward0", {&out, 1}, tensors, {}, [at, sizes, empty_vector](Backward& b) {
     int64_t start = 0;
     for (size_t i = 0; i < sizes.size(); ++i) {
       const int64_t from = start;
       start += sizes[i];
       b.give(static_cast<int>(i), [&] {
-        return sizes[i] == 0 ? full_values({{0}}, 0, b.grad().dtype())
-                             : slice(b.grad(), at, from, from + sizes[i]);
+        return empty_vector[i] ? full_values({{0}}, 0, b.grad().dtype()) : slice(b.grad(), at, from, from + sizes[i]);
       });
     }
   });

@@ -122,7 +122,8 @@ Tensor batched_values(const Tensor& a, const Tensor& b) {
   const Matrices left = as_matrix(a), right = as_matrix(b);
   const Dims batch = broadcast_shapes(IntSpan(a.shape()).first(static_cast<size_t>(a.dim() - 2)),
                                       IntSpan(b.shape()).first(static_cast<size_t>(b.dim() - 2)));
-  check_inner(left, right);
+  TG_CHECK(left.columns == right.rows, "Expected size for first two dimensions of batch2 tensor to be: [", count_elements(batch),
+           ", ", left.columns, "] but got: [", count_elements(batch), ", ", right.rows, "].");
   Dims shape = batch;
   shape.push_back(left.rows);
   shape.push_back(right.columns);
@@ -336,7 +337,7 @@ Tensor addr(const Tensor& input, const Tensor& a, const Tensor& b, Scalar beta, 
 }
 
 Tensor trace(const Tensor& a) {
-  TG_CHECK(a.dim() == 2, "trace: expected a matrix");
+  TG_CHECK(a.dim() == 2, "trace: expected a matrix, but got tensor with dim ", a.dim());
   return sum(diagonal(a));
 }
 

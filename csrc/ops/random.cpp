@@ -219,7 +219,7 @@ const Tensor& bernoulli_(const Tensor& self, const Tensor& p, Generator& generat
     using P = typename decltype(tag)::type;
     const P* values = probabilities.data<P>();
     TG_CHECK(std::all_of(values, values + probabilities.numel(), [](P value) { return value >= 0 && value <= 1; }),
-             "Expected p_in >= 0 && p_in <= 1 to be true, but got false: probabilities must lie in [0, 1].");
+             "Expected p_in >= 0 && p_in <= 1 to be true, but got false. The probabilities must lie in [0, 1].");
   });
   return overwrite("BernoulliBackward1", self, [&](const Tensor& out) {
     dispatch(out.dtype(), [&](auto tag) {
@@ -362,6 +362,7 @@ Tensor multinomial(const Tensor& weights, int64_t samples, bool replacement, Gen
   const Tensor dense = contiguous_values(weights);
   Dims shape = weights.shape();
   shape[weights.dim() - 1] = samples;
+  check_shape(shape, DType::int64);
   Tensor out = empty(shape, DType::int64);
   dispatch_floating(weights.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;

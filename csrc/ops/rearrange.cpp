@@ -38,6 +38,7 @@ Tensor flipud(const Tensor& x) {
 namespace {
 
 Tensor rolled(const Tensor& x, int64_t shift, int dim) {
+  if (x.dim() == 0) return clone_contiguous(x);
   const int64_t size = x.shape()[dim];
   Tensor out = empty(x.shape(), x.dtype());
   if (x.numel() == 0) return out;

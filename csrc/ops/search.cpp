@@ -89,6 +89,7 @@ Tensor bincount(const Tensor& x, const Tensor& weights, int64_t minlength) {
   const DType dtype = !weights.defined()                  ? DType::int64
                       : weights.dtype() == DType::float32 ? DType::float32
                                                           : DType::float64;
+  check_shape({{size}}, dtype);
   Tensor out = full_values({{size}}, 0, dtype);
   if (!weights.defined()) {
     for (int64_t i = 0; i < count; ++i) ++out.data<int64_t>()[entry[i]];
@@ -107,6 +108,7 @@ Tensor histc(const Tensor& x, int64_t bins, double low, double high) {
               scalar_type_name(x.dtype()), "'");
   TG_CHECK(bins > 0, "bins must be > 0");
   const Tensor values = contiguous_values(x);
+  check_shape({{bins}}, x.dtype());
   Tensor out = full_values({{bins}}, 0, x.dtype());
   dispatch_floating(x.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;

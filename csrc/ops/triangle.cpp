@@ -86,6 +86,7 @@ Tensor row_ranges(int64_t rows, int64_t columns, First first, Last last) {
                   to = std::clamp<int64_t>(last(row), 0, columns);
     return std::pair(from, std::max(from, to));
   };
+  check_shape({{2, rows, columns}}, DType::int64);
   for (int64_t row = 0; row < rows; ++row) count += range(row).second - range(row).first;
   Tensor out = empty({{2, count}}, DType::int64);
   int64_t *row_out = out.data<int64_t>(), *column_out = row_out + count;

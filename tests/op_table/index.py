@@ -223,7 +223,7 @@ OPS = [
             Error(
                 call(T(3), T(3), 1.0),
                 RuntimeError,
-                "masked_fill_ only supports boolean masks, but got mask with dtype float",
+                "masked_fill_ only supports boolean masks, but got mask with dtype",
             ),
             Error(
                 call(T(2, 3), mask(2, 4), 1.0),
