@@ -65,7 +65,7 @@ void set_requires_grad(const Tensor& tensor, bool value) {
            "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a subgraph "
            "that doesn't require differentiation use var_no_grad = var.detach().");
   if (!is_leaf(tensor)) return;
-  TG_CHECK(!value || tensor.is_floating(), "only Tensors of floating point dtype can require gradients. This one has dtype ",
+  TG_CHECK(!value || tensor.is_floating(), "only Tensors of floating point and complex dtype can require gradients. This one has dtype ",
            dtype_name(tensor.dtype()), "; convert it with .float() first.");
   TG_CHECK(!value || !tensor->is_inference || modes.inference,
            "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.");

@@ -16,6 +16,7 @@ struct OperationObject {
   PyObject_HEAD
   vectorcallfunc call;
   Operation* operation;
+  bool is_method;
 };
 PyTypeObject* operation_type = nullptr;
 
@@ -187,7 +188,7 @@ std::string type_text(PyObject* object) {
 }
 
 [[noreturn]] void explain(const Operation& operation, const Mismatch& mismatch, PyObject* const* args, Py_ssize_t count,
-                          PyObject* keywords) {
+                          PyObject* keywords, bool is_method) {
   if (operation.overloads.size() > 1) {
     std::string given, expected;
     const Py_ssize_t total = count + (keywords ? PyTuple_GET_SIZE(keywords) : 0);
@@ -201,10 +202,11 @@ std::string type_text(PyObject* object) {
          "), but expected one of:", expected);
   }
   const Overload& overload = operation.overloads[0];
+  const int self_count = is_method ? 1 : 0;  // methods do not count the tensor that they belong to
   switch (mismatch.reason) {
     case Fit::too_many:
-      fail(ErrorKind::type, operation.name, "() takes ", overload.positional, " positional argument",
-           overload.positional == 1 ? "" : "s", " but ", count, " were given");
+      fail(ErrorKind::type, operation.name, "() takes ", overload.positional - self_count, " positional argument",
+           overload.positional - self_count == 1 ? "" : "s", " but ", count - self_count, " were given");
     case Fit::missing: {
       std::string names;
       int missing = 0;
@@ -221,11 +223,11 @@ std::string type_text(PyObject* object) {
       fail(ErrorKind::type, operation.name, "() got multiple values for argument '", PyUnicode_AsUTF8(mismatch.object), "'");
     default: {
       const Parameter& parameter = overload.parameters[mismatch.position];
-      const std::string expected = parameter.text.substr(0, parameter.text.find_last_of(' ', parameter.text.find(" =")));
+      const std::string expected = parameter.text.substr(0, parameter.text.find_last_of(' ', parameter.text.find(" =") - 1));
       const std::string name = PyUnicode_AsUTF8(parameter.name);
       const bool by_position = mismatch.position < count;
       fail(ErrorKind::type, operation.name, "(): argument '", name, "'",
-           by_position ? concat(" (position ", mismatch.position + 1, ")") : "", " must be ", expected, ", not ",
+           by_position ? concat(" (position ", mismatch.position + 1 - self_count, ")") : "", " must be ", expected, ", not ",
            type_text(mismatch.object));
     }
   }
@@ -242,7 +244,7 @@ PyObject* call_operation(PyObject* self, PyObject* const* args, size_t flags, Py
       mismatch = bind(overload, args, count, keywords, slots, gathered);
       if (mismatch.reason == Fit::yes) return overload.invoke(overload, slots);
     }
-    explain(operation, mismatch, args, count, keywords);
+    explain(operation, mismatch, args, count, keywords, reinterpret_cast<OperationObject*>(self)->is_method);
   } catch (...) {
     set_python_error();
     return nullptr;
@@ -364,7 +366,10 @@ PyObject* finish_result(const Overload& overload, int arity, PyObject* const* sl
       out.bump_version();
       owned = Object::borrow(value);
     } else if (name == "requires_grad") {
-      if (PyObject_IsTrue(value) == 1) autograd::set_requires_grad(get_tensor(result), true);
+      if (PyObject_IsTrue(value) != 1) continue;
+      TG_CHECK(get_tensor(result).is_floating(), "Only Tensors of floating point and complex dtype can require gradients; this one has type ",
+               dtype_name(get_tensor(result).dtype()));
+      autograd::set_requires_grad(get_tensor(result), true);
     } else if (name == "device") {
       check_device(value);
     }
@@ -416,16 +421,19 @@ void add_overload(const char* signature, Overload::Invoke invoke, void (*functio
 int publish_operations(PyObject* module) {
   if (make_operation_type() < 0) return -1;
   for (auto& [name, entry] : registry()) {
-    auto* object = PyObject_New(OperationObject, operation_type);
-    if (!object) return -1;
-    object->call = call_operation;
-    object->operation = &entry.operation;
-    Object owned = Object::steal(reinterpret_cast<PyObject*>(object));
-    if (entry.where != As::method && PyModule_AddObjectRef(module, name.c_str(), owned.get()) < 0) return -1;
+    auto make = [&operation = entry.operation](bool is_method) {
+      auto* object = PyObject_New(OperationObject, operation_type);
+      if (!object) throw PythonError{};
+      object->call = call_operation;
+      object->operation = &operation;
+      object->is_method = is_method;
+      return Object::steal(reinterpret_cast<PyObject*>(object));
+    };
+    if (entry.where != As::method && PyModule_AddObjectRef(module, name.c_str(), make(false).get()) < 0) return -1;
     const auto& parameters = entry.operation.overloads[0].parameters;
     const bool takes_tensor = !parameters.empty() && (parameters[0].kind == Kind::tensor || parameters[0].kind == Kind::operand);
     if (entry.where != As::function && takes_tensor &&
-        PyObject_SetAttrString(reinterpret_cast<PyObject*>(tensor_type), name.c_str(), owned.get()) < 0)
+        PyObject_SetAttrString(reinterpret_cast<PyObject*>(tensor_type), name.c_str(), make(true).get()) < 0)
       return -1;
   }
   return 0;

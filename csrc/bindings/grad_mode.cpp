@@ -38,8 +38,9 @@ PyObject* make(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     argument = takes_mode && count == 0 && PyDict_GET_SIZE(kwargs) == 1 ? PyDict_GetItemString(kwargs, "mode") : nullptr;
     if (!argument) return PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument", type->tp_name);
   }
-  if (count > 1 || (which == Switch::set_grad_enabled && !argument))
-    return PyErr_Format(PyExc_TypeError, "%s() takes one argument, mode", type->tp_name);
+  if (which == Switch::set_grad_enabled && !argument)
+    return PyErr_Format(PyExc_TypeError, "%s.__init__() missing 1 required positional argument: 'mode'", type->tp_name);
+  if (count > 1) return PyErr_Format(PyExc_TypeError, "%s() takes one argument, mode", type->tp_name);
   const bool decorates = argument && !PyBool_Check(argument) && PyCallable_Check(argument);
   bool mode = which == Switch::enable_grad || which == Switch::inference_mode;
   if (takes_mode && argument && !decorates) {

@@ -82,6 +82,7 @@ PYBIND11_MODULE(_C, module) {
   define_view_ops();
   define_index_ops();
   define_data_ops();
+  define_dlpack_ops();
   define_numpy_ops();
   define_random_ops();
   define_tensor_methods();

@@ -43,7 +43,7 @@ Dims find_shape(PyObject* data) {
       for (int64_t size : array.shape()) shape.push_back(size);
       break;
     }
-    if (is_text(current.get()) && !shape.empty())
+    if (PyUnicode_Check(current.get()) && !shape.empty())
       fail(ErrorKind::value, "too many dimensions '", Py_TYPE(current.get())->tp_name, "'");
     if (is_text(current.get()) || !is_sequence(current.get())) break;
     const Items items(current.get());

@@ -28,13 +28,15 @@ template <bool sizes>
 PyObject* one_or_all(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
   return guarded([&]() -> PyObject* {
     const Tensor& tensor = get_tensor(self);
+    constexpr const char* name = sizes ? "size" : "stride";
     const Dims& values = sizes ? tensor.shape() : tensor.strides();
     const Py_ssize_t given = count + (keywords ? PyTuple_GET_SIZE(keywords) : 0);
     TG_CHECK_TYPE(given <= 1 && (given == count || PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(keywords, 0), "dim") == 0),
-                  "expected at most one argument, 'dim'");
+                  name, "() takes at most one argument, 'dim'");
     if (given == 1 && args[0] != Py_None) {
-      TG_CHECK_TYPE(is_integer(args[0]), "argument 'dim' (position 1) must be int, not ", Py_TYPE(args[0])->tp_name);
+      TG_CHECK_TYPE(is_integer(args[0]), name, "(): argument 'dim' (position 1) must be int, not ", Py_TYPE(args[0])->tp_name);
       const int64_t dim = get_integer(args[0]);
+      TG_CHECK_INDEX(tensor.dim() > 0, "Dimension specified as ", dim, " but tensor has no dimensions");
       return to_python(values[wrap_dim(dim, tensor.dim())]);
     }
     if (sizes) return make_size(values);
@@ -69,15 +71,16 @@ PyObject* to_list(PyObject* self, PyObject*) {
   });
 }
 
-/// The strides of a 4-dimensional tensor whose channels vary fastest (also 5-dimensional: channels_last_3d).
-bool names_channels_last(PyObject* format, int rank) {
+/// Whether a memory format lets the channels vary fastest.
+bool names_channels_last(PyObject* format) {
   if (format == Py_None) return false;
   const Object text = checked(PyObject_Str(format));
-  const std::string_view name = Argument<std::string_view>::get(text.get());
-  const bool last = name == "torch.channels_last", last_3d = name == "torch.channels_last_3d";
-  TG_CHECK(!last || rank == 4, "required rank 4 tensor to use channels_last format");
-  TG_CHECK(!last_3d || rank == 5, "required rank 5 tensor to use channels_last_3d format");
-  return last || last_3d;
+  return Argument<std::string_view>::get(text.get()).starts_with("torch.channels_last");
+}
+bool wants_channels_last(PyObject* format, int rank) {
+  if (!names_channels_last(format)) return false;
+  TG_CHECK(rank == 4 || rank == 5, "required rank 4 tensor to use channels_last format, or rank 5 for channels_last_3d");
+  return true;
 }
 Dims channels_last_order(int rank) {
   Dims order(rank);
@@ -92,7 +95,8 @@ Tensor channels_first_view(const Tensor& x) {
 }
 
 bool is_contiguous_as(const Tensor& self, PyObject* format) {
-  if (!names_channels_last(format, self.dim())) return self.is_contiguous();
+  if (!names_channels_last(format)) return self.is_contiguous();
+  if (self.dim() != 4 && self.dim() != 5) return false;
   const Dims order = channels_last_order(self.dim());
   Dims shape(self.dim()), strides(self.dim());
   for (int i = 0; i < self.dim(); ++i) {
@@ -102,17 +106,14 @@ bool is_contiguous_as(const Tensor& self, PyObject* format) {
   return is_row_major(shape, strides);
 }
 Tensor contiguous_as(const Tensor& self, PyObject* format) {
-  if (is_contiguous_as(self, format)) return self;
-  if (!names_channels_last(format, self.dim())) return contiguous(self);
-  return channels_first_view(contiguous(channels_last_view(self)));
+  if (!wants_channels_last(format, self.dim())) return contiguous(self);
+  return is_contiguous_as(self, format) ? self : channels_first_view(contiguous(channels_last_view(self)));
 }
 Tensor clone_as(const Tensor& self, PyObject* format) {
-  if (names_channels_last(format, self.dim())) return channels_first_view(clone_contiguous(channels_last_view(self)));
-  if (format != Py_None) {
-    const Object text = checked(PyObject_Str(format));
-    if (PyUnicode_CompareWithASCIIString(text.get(), "torch.contiguous_format") == 0) return clone_contiguous(self);
-  }
-  return clone(self);
+  if (wants_channels_last(format, self.dim())) return channels_first_view(clone_contiguous(channels_last_view(self)));
+  if (format == Py_None) return clone(self);
+  const Object text = checked(PyObject_Str(format));
+  return Argument<std::string_view>::get(text.get()) == "torch.contiguous_format" ? clone_contiguous(self) : clone(self);
 }
 
 /// to(dtype), to(device), to(device, dtype), to(other), each followed by non_blocking and copy.
@@ -159,7 +160,7 @@ PyObject* convert(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObj
     }
     if (!copy && format == Py_None && (!dtype || *dtype == tensor.dtype())) return Py_NewRef(self);
     Tensor result = to(tensor, dtype.value_or(tensor.dtype()), copy);
-    return wrap(format == Py_None ? std::move(result) : contiguous_as(result, format));
+    return wrap(names_channels_last(format) ? contiguous_as(result, format) : std::move(result));
   });
 }
 
@@ -195,7 +196,7 @@ PyObject* make_subclass(PyObject* type, const Tensor& data, bool requires_grad) 
 template <DType dtype>
 Tensor cast(const Tensor& self, PyObject* format) {
   Tensor result = to(self, dtype);
-  return format == Py_None ? result : contiguous_as(result, format);
+  return names_channels_last(format) ? contiguous_as(result, format) : result;
 }
 
 bool same_values(const Tensor& a, const Tensor& b) {

@@ -94,7 +94,7 @@ PyObject* size_concat(PyObject* a, PyObject* b) {
 }
 PyObject* size_repeat(PyObject* a, Py_ssize_t n) { return size_from_tuple(PyTuple_Type.tp_as_sequence->sq_repeat(a, n)); }
 PyObject* size_reduce(PyObject* self, PyObject*) {
-  return Py_BuildValue("O((N))", reinterpret_cast<PyObject*>(size_type), PySequence_List(self));
+  return Py_BuildValue("O(N)", reinterpret_cast<PyObject*>(size_type), PySequence_List(self));
 }
 PyMethodDef size_methods[] = {{"numel", size_numel, METH_NOARGS, "The product of the sizes."},
                               {"__reduce__", size_reduce, METH_NOARGS, nullptr},

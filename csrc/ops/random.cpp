@@ -241,7 +241,8 @@ const Tensor& random_(const Tensor& self, std::optional<int64_t> from, std::opti
       TG_CHECK(*to - 1 >= bounds.smallest && *to - 1 <= bounds.largest, "to - 1 is out of bounds for ", c_type_name(self.dtype()));
     }
   }
-  return overwrite("RandomBackward0", self, [&](const Tensor& out) {
+  const char* name = from ? "RandomBackward0" : to ? "RandomBackward1" : "RandomBackward2";
+  return overwrite(name, self, [&](const Tensor& out) {
     dispatch(out.dtype(), [&](auto tag) {
       auto* values = out.data<typename decltype(tag)::type>();
       const int64_t n = out.numel();

@@ -9,6 +9,9 @@ from . import _C
 _KNOWN = ("cpu", "cuda", "mps", "xpu", "meta", "hpu", "mtia", "xla", "ipu", "vulkan", "privateuseone")
 
 
+_made: dict[Any, device] = {}
+
+
 class device:
     """Where a tensor's memory is. Only ``device("cpu")`` can hold tensors; the others can be named."""
 
@@ -18,6 +21,8 @@ class device:
     index: int | None
 
     def __new__(cls, type: Any = None, index: int | None = None) -> device:
+        if index is None and type in _made:
+            return _made[type]
         if isinstance(type, device):
             return type
         if isinstance(type, int):
@@ -41,6 +46,8 @@ class device:
         self = object.__new__(cls)
         object.__setattr__(self, "type", name)
         object.__setattr__(self, "index", index)
+        if not colon and index is None:
+            _made[name] = self
         return self
 
     def __setattr__(self, name: str, value: Any) -> None:

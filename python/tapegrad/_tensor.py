@@ -258,6 +258,10 @@ class TypedStorage(UntypedStorage):
         """The elements as numbers."""
         return self._elements.tolist()
 
+    def __repr__(self) -> str:
+        lines = "".join(f" {value}\n" for value in self.tolist())
+        return f"{lines}[torch.storage.TypedStorage(dtype={self.dtype}, device=cpu) of size {self.size()}]"
+
 
 @_method("untyped_storage")
 def _untyped_storage(self: Tensor) -> UntypedStorage:

@@ -1,8 +1,8 @@
 """save and load: Python objects with tensors in a file, in the format of PyTorch's checkpoints.
 
-The file is a zip archive of a pickle, in which tensors refer to storages by number, and of the storages' bytes.
-Tensors that share memory share it again after loading. Files of tensors and plain containers move between the
-two libraries.
+The file is a zip archive of a pickle, in which tensors refer to storages by number, and of the bytes of the
+storages. Tensors that share memory share it again after loading. Files of tensors and plain containers move
+between the two libraries.
 """
 
 from __future__ import annotations
@@ -265,8 +265,8 @@ class _Unpickler(pickle.Unpickler):
             return known
         if self._weights_only:
             raise pickle.UnpicklingError(
-                "Weights only load failed. This file can still be loaded, do so only if you trust its source: "
-                f"it names {module}.{name}, and loading an object of that class can run any code. Either pass "
+                "Weights only load failed. This file can still be loaded, do so only if you trust its source:"
+                f" it names {module}.{name}, and loading an object of that class can run any code. Pass "
                 f"weights_only=False, or allow the name with torch.serialization.add_safe_globals([{name}])."
             )
         return super().find_class(module, name)
@@ -293,8 +293,8 @@ def load(
             return _load_file(file, weights_only is not False, encoding)
     if not hasattr(f, "seek"):
         raise AttributeError(
-            f"'{type(f).__name__}' object has no attribute 'seek'. You can only torch.load from a file that is "
-            "seekable. Please pre-load the data into a buffer like io.BytesIO and try to load from it instead."
+            f"'{type(f).__name__}' object has no attribute 'seek'. You can only torch.load from a file that "
+            "is seekable. Please pre-load the data into a buffer like io.BytesIO and load from it instead."
         )
     return _load_file(f, weights_only is not False, encoding)
 

@@ -63,6 +63,8 @@ def grad(
             "but got: allow_unused=False."
         )
     inputs = _as_tuple(inputs)
+    if not inputs:
+        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     keep_graph = create_graph if retain_graph is None else retain_graph
     unused = bool(allow_unused) or materialize_grads
     gradients = _C._run_backward(
