@@ -206,7 +206,6 @@ void define_matmul_ops();
 void define_view_ops();
 void define_index_ops();
 void define_data_ops();
-void define_dlpack_ops();
 void define_numpy_ops();
 void define_random_ops();
 void define_tensor_methods();

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "bindings/arg_parser.h"
+#include "bindings/register.h"
 
 namespace tapegrad::python {
 

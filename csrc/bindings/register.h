@@ -9,6 +9,7 @@ void register_memory(PyObject* module);
 void register_module_slots(PyObject* module);
 void register_optim(PyObject* module);
 void register_generator(PyObject* module);
+void define_dlpack_ops();
 int register_grad_modes(PyObject* module);
 
 }  // namespace tapegrad::python

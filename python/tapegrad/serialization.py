@@ -7,7 +7,6 @@ between the two libraries.
 
 from __future__ import annotations
 
-import builtins
 import collections
 import contextlib
 import io
@@ -96,12 +95,23 @@ _SAFE: dict[tuple[str, str], Any] = {
     ("collections", "defaultdict"): collections.defaultdict,
     ("collections", "Counter"): collections.Counter,
     **{
-        ("builtins", name): getattr(builtins, name)
-        for name in ("set", "frozenset", "slice", "range", "complex", "bytearray")
-    },
-    **{
-        ("__builtin__", name): getattr(builtins, name)
-        for name in ("set", "frozenset", "slice", "complex", "bytearray")
+        (module, kind.__name__): kind
+        for module in ("builtins", "__builtin__")  # the second in pickles of protocol 2
+        for kind in (
+            list,
+            dict,
+            set,
+            frozenset,
+            tuple,
+            int,
+            float,
+            bool,
+            str,
+            slice,
+            range,
+            complex,
+            bytearray,
+        )
     },
     ("_codecs", "encode"): lambda text, encoding: text.encode("latin1"),  # bytes in pickles of protocol 2
     ("tapegrad._tensor", "_rebuild_tensor"): _tensor._rebuild_tensor,
@@ -156,13 +166,16 @@ class _StorageReference:
         self.identity = identity
 
 
-class _Pickler(pickle._Pickler):
+_PythonPickler: Any = pickle._Pickler
+
+
+class _Pickler(_PythonPickler):  # type: ignore[misc]
     """Writes tensors and types under PyTorch's names, and gathers the storages.
 
     The pickler in Python and not the one in C, because that writes only names that can be imported.
     """
 
-    dispatch = dict(pickle._Pickler.dispatch)
+    dispatch = dict(_PythonPickler.dispatch)
 
     def __init__(self, file: IO[bytes], protocol: int) -> None:
         super().__init__(file, protocol)
@@ -191,7 +204,7 @@ class _Pickler(pickle._Pickler):
         if not isinstance(obj, _C.Tensor):
             return NotImplemented
         if type(obj) is _C.Tensor:
-            geometry = (obj.storage_offset(), tuple(obj.shape), obj.stride())
+            geometry: tuple[Any, ...] = (obj.storage_offset(), tuple(obj.shape), obj.stride())
             arguments = (self._reference(obj), *geometry, obj.requires_grad, collections.OrderedDict())
             return _rebuild_tensor_v2, arguments
         if (
@@ -352,7 +365,7 @@ def _read_bytes(archive: zipfile.ZipFile, name: str) -> _C.Tensor:
         with archive.open(name) as entry:
             target, read = memoryview(memory), 0
             while read < size:
-                count = entry.readinto(target[read:])
+                count = entry.readinto(target[read:])  # type: ignore[attr-defined]
                 if not count:
                     raise EOFError(f"{name} ends after {read} of {size} bytes")
                 read += count
