@@ -59,21 +59,23 @@ class Blocks {
       table_for(T()).add_patches(job_, patch(i), const_cast<T*>(image(x, group, first + i)));
     });
   }
+  /// to (height, width) = from (width, height) transposed; both contiguous.
+  static void transpose(T* to, const T* from, int64_t height, int64_t width) {
+    constexpr int64_t size = sizeof(T);
+    kernels->copy.matrix[kSizeClass<T>]({reinterpret_cast<char*>(to), reinterpret_cast<const char*>(from), height, width,
+                                         width * size, size, size, height * size});
+  }
   /// (out_channels, windows) of each image -> rows (images, windows, out_channels).
   void read_rows(int64_t group, int64_t first, int64_t images, const T* y) {
     for_images(images, [=, this](int64_t i) {
       const T* from = y + ((first + i) * sizes_.groups + group) * result_;
-      kernels->copy.transpose[kSizeClass<T>](reinterpret_cast<char*>(rows() + i * result_),
-                                             sizes_.out_channels, reinterpret_cast<const char*>(from),
-                                             windows_, windows_, sizes_.out_channels);
+      transpose(rows() + i * result_, from, windows_, sizes_.out_channels);
     });
   }
   void write_rows(int64_t group, int64_t first, int64_t images, T* y) {
     for_images(images, [=, this](int64_t i) {
       T* to = y + ((first + i) * sizes_.groups + group) * result_;
-      kernels->copy.transpose[kSizeClass<T>](reinterpret_cast<char*>(to), windows_,
-                                             reinterpret_cast<const char*>(rows() + i * result_),
-                                             sizes_.out_channels, sizes_.out_channels, windows_);
+      transpose(to, rows() + i * result_, sizes_.out_channels, windows_);
     });
   }
 
