@@ -182,7 +182,7 @@ void define_logic() {
 }  // namespace
 
 void define_elementwise_ops() {
-  define_all(AllElementwise{});
+  define_all(NamedElementwise{});
   // PyTorch's other names.
   define_named<Mul>("multiply");
   define_named<Neg>("negative");

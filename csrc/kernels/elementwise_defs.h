@@ -122,7 +122,9 @@ constexpr int index_in(OpList<Ops...>) {
 #include "kernels/elementwise_losses.h"
 
 namespace tapegrad {
-using AllElementwise = decltype(ArithmeticOps{} + MathOps{} + ActivationOps{} + LogicOps{} + LossOps{});
+/// Those that are operations of their own; the others are parts of operations.
+using NamedElementwise = decltype(ArithmeticOps{} + MathOps{} + ActivationOps{} + LogicOps{});
+using AllElementwise = decltype(NamedElementwise{} + LossOps{});
 template <class Op>
 constexpr int op_index = index_in<Op>(AllElementwise{});
 }  // namespace tapegrad

@@ -13,7 +13,7 @@ struct DifferenceLoss : ElementLoss {
 };
 
 struct MseLoss : DifferenceLoss<MseLoss> {
-  static constexpr const char* name = "mse_loss";
+  static constexpr const char* name = "mse";
   static auto forward(const auto& a, const auto& b) { return (a - b) * (a - b); }
   static auto grad_a(const auto& g, const auto& s) { return g * (2 * (s.a - s.b)); }
 };
@@ -32,7 +32,7 @@ struct L1Loss : DifferenceLoss<L1Loss> {
 
 /// Half the square of differences up to beta, divided by beta; linear beyond.
 struct SmoothL1Loss : DifferenceLoss<SmoothL1Loss> {
-  static constexpr const char* name = "smooth_l1_loss";
+  static constexpr const char* name = "smooth_l1";
   double beta = 1;
   auto forward(const auto& a, const auto& b) const {
     const auto d = a - b, size = where(d < 0, -d, d);
@@ -47,7 +47,7 @@ struct SmoothL1Loss : DifferenceLoss<SmoothL1Loss> {
 /// Half the square of differences up to delta; linear beyond. P. J. Huber, "Robust estimation of a location parameter",
 /// 1964.
 struct HuberLoss : DifferenceLoss<HuberLoss> {
-  static constexpr const char* name = "huber_loss";
+  static constexpr const char* name = "huber";
   double delta = 1;
   auto forward(const auto& a, const auto& b) const {
     const auto d = a - b, size = where(d < 0, -d, d);

@@ -64,10 +64,11 @@ struct Softmax {
     }
   }
 
-  /// Maxima and logarithms of the sums of up to kGroup rows.
+  /// Maxima and logarithms of the sums of up to kGroup rows; kFinite keeps infinite maxima from being subtracted.
+  template <bool kFinite>
   TAPEGRAD_INLINE static void row_group(const T* x, int64_t rows, int64_t n, T* shifts, T* logs) {
     for (int64_t r = 0; r < rows; ++r) shifts[r] = largest(x + r * n, n);
-    finite_or_zero(V::load(shifts)).store(shifts);
+    if (kFinite) finite_or_zero(V::load(shifts)).store(shifts);
     for (int64_t r = 0; r < rows; ++r) logs[r] = sum_exp(x + r * n, n, V(shifts[r]), [](int64_t, V, int) {});
     log(V::load(logs)).store(logs);
   }
@@ -75,7 +76,7 @@ struct Softmax {
     T shifts[kGroup] = {}, logs[kGroup] = {};
     for (int64_t o = 0; o < outer; o += kGroup) {
       const int64_t rows = outer - o < kGroup ? outer - o : kGroup;
-      row_group(x + o * n, rows, n, shifts, logs);
+      row_group<false>(x + o * n, rows, n, shifts, logs);
       for (int64_t r = 0; r < rows; ++r) {
         const V shift(shifts[r]), log_total(logs[r]);
         const T* row = x + (o + r) * n;
@@ -91,7 +92,7 @@ struct Softmax {
     T shifts[kGroup] = {}, logs[kGroup] = {};
     for (int64_t o = 0; o < outer; o += kGroup) {
       const int64_t rows = outer - o < kGroup ? outer - o : kGroup;
-      row_group(x + o * n, rows, n, shifts, logs);
+      row_group<true>(x + o * n, rows, n, shifts, logs);
       (V::load(shifts) + V::load(logs)).store_partial(y + o, static_cast<int>(rows));
     }
   }
@@ -100,10 +101,11 @@ struct Softmax {
   struct Column {
     V shift, total;
   };
+  template <bool kFinite = false>
   TAPEGRAD_INLINE static Column column(const T* x, int64_t n, int64_t stride, int count) {
     V best(kLowest), total(0);
     for (int64_t i = 0; i < n; ++i) best = maximum(best, V::load_partial(x + i * stride, count));
-    best = finite_or_zero(best);
+    if (kFinite) best = finite_or_zero(best);
     for (int64_t i = 0; i < n; ++i) total += exp(V::load_partial(x + i * stride, count) - best);
     return {best, total};
   }
@@ -143,7 +145,7 @@ struct Softmax {
     auto* y = static_cast<T*>(out);
     if (inner == 1) return logsumexp_rows(x, y, outer, n);
     for_columns(outer, n, inner, [&](int64_t at, int64_t result, int count) {
-      const Column c = column(x + at, n, inner, count);
+      const Column c = column<true>(x + at, n, inner, count);
       (c.shift + log(c.total)).store_partial(y + result, count);
     });
   }

@@ -33,30 +33,48 @@ Tensor put_at_index(const Tensor& g, const Tensor& index, IntSpan shape, int dim
 namespace {
 
 /// The gradient of an extreme, in equal parts for all elements that equal it.
-Tensor share_among_ties(const Tensor& g, const Tensor& x, const Tensor& y, DimMask mask) {
-  const Tensor ties = eq(x, y);
+Tensor share_among(const Tensor& ties, const Tensor& g, DimMask mask) {
   Dims dims;
-  for (int i = 0; i < x.dim(); ++i)
+  for (int i = 0; i < ties.dim(); ++i)
     if (mask >> i & 1) dims.push_back(i);
-  return where(ties, g / sum(ties, dims.empty() ? OptionalDims{} : dims, true), 0);
+  return g * ties / sum(ties, dims.empty() ? OptionalDims{} : dims, true);
 }
 
-Tensor extreme_over(const char* node_name, const char* name, ReduceOp op, const Tensor& x,
-                    const OptionalDims& dims, bool keepdim) {
+/// The same for one element chosen of all of x; if it is NaN, the NaNs share.
+Tensor share_among_ties(const Tensor& g, const Tensor& x, const Tensor& y) {
+  const bool is_nan = *ne(y, y).data<bool>();
+  return share_among(is_nan ? ne(x, x) : eq(x, y), g, all_dims(x.dim()));
+}
+
+void check_not_empty(const char* name, const Tensor& x) {
+  TG_CHECK(x.numel() > 0, name,
+           "(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument.");
+}
+
+Tensor extreme_over(const char* node_name, const char* name, ReduceOp op, const Tensor& x, const OptionalDims& dims, bool keepdim) {
   const DimMask mask = dim_mask(dims, x.dim());
-  TG_CHECK(x.numel() > 0 || dims, name,
-           "(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim "
-           "with the 'dim' argument.");
+  if (!dims) check_not_empty(name, x);
   for (int i = 0; i < x.dim(); ++i)
-    TG_CHECK_INDEX(!(mask >> i & 1) || x.shape()[i] > 0, name, "(): Expected reduction dim ", i,
-                   " to have non-zero size.");
+    TG_CHECK_INDEX(!(mask >> i & 1) || x.shape()[i] > 0, name, "(): Expected reduction dim ", i, " to have non-zero size.");
   Tensor out = reduce_values(op, x, mask, reduced_shape(x.shape(), mask, keepdim));
   if (!x.is_floating()) return out;
   return record(node_name, out, {x}, {save(x), save_output(out)}, [mask, keepdim](Backward& b) {
     const Tensor x = b.saved(0);
-    return share_among_ties(restore_dims(b.grad(), x.shape(), mask, keepdim), x,
-                            restore_dims(b.saved(1), x.shape(), mask, keepdim), mask);
+    return share_among(eq(x, restore_dims(b.saved(1), x.shape(), mask, keepdim)),
+                       restore_dims(b.grad(), x.shape(), mask, keepdim), mask);
   });
+}
+
+/// Records an element chosen among all of x.
+Tensor record_choice(const char* node_name, const Tensor& out, const Tensor& x) {
+  if (!x.is_floating()) return out;
+  return record(node_name, out, {x}, {save(x), save_output(out)},
+                [](Backward& b) { return share_among_ties(b.grad(), b.saved(0), b.saved(1)); });
+}
+
+Tensor extreme_of_all(const char* node_name, const char* name, ReduceOp op, const Tensor& x) {
+  check_not_empty(name, x);
+  return record_choice(node_name, reduce_values(op, x, all_dims(x.dim()), {}), x);
 }
 
 /// values (outer, inner) and positions of the extremes of a contiguous (outer, n, inner); n > 0.
@@ -126,8 +144,8 @@ std::tuple<Tensor, Tensor> record_selection(const char* node_name, const Tensor&
 
 }  // namespace
 
-Tensor max(const Tensor& x) { return extreme_over("MaxBackward1", "max", ReduceOp::max, x, {}, false); }
-Tensor min(const Tensor& x) { return extreme_over("MinBackward1", "min", ReduceOp::min, x, {}, false); }
+Tensor max(const Tensor& x) { return extreme_of_all("MaxBackward1", "max", ReduceOp::max, x); }
+Tensor min(const Tensor& x) { return extreme_of_all("MinBackward1", "min", ReduceOp::min, x); }
 Tensor amax(const Tensor& x, const OptionalDims& dims, bool keepdim) {
   return extreme_over("AmaxBackward0", "amax", ReduceOp::max, x, dims, keepdim);
 }
@@ -247,10 +265,10 @@ ValuesAndIndices select_along(const Tensor& x, int dim, bool keepdim, Choose cho
   return result;
 }
 
-std::tuple<Tensor, Tensor> median_along(const char* node_name, const char* name, bool ignore_nan,
+std::tuple<Tensor, Tensor> median_along(const char* node_name, bool ignore_nan,
                                         const Tensor& x, int64_t dim, bool keepdim) {
   const int at = wrap_dim(dim, x.dim());
-  TG_CHECK_INDEX(x.dim() == 0 || x.shape()[at] > 0, name, "(): Expected reduction dim ", at,
+  TG_CHECK_INDEX(x.dim() == 0 || x.shape()[at] > 0, "median(): Expected reduction dim ", at,
                  " to have non-zero size.");
   const ValuesAndIndices result =
       select_along(x, at, keepdim, [&](const auto* row, int64_t n, std::vector<int64_t>& scratch) {
@@ -268,11 +286,7 @@ Tensor median_of_all(const char* node_name, bool ignore_nan, const Tensor& x) {
       select_along(flat, 0, false, [&](const auto* row, int64_t n, std::vector<int64_t>& scratch) {
         return median_index(row, n, ignore_nan, scratch);
       }).values;
-  if (!x.is_floating()) return out;
-  return record(node_name, out, {x}, {save(x), save_output(out)}, [](Backward& b) {
-    const Tensor x = b.saved(0);
-    return share_among_ties(b.grad(), x, b.saved(1), all_dims(x.dim()));
-  });
+  return record_choice(node_name, out, x);
 }
 
 }  // namespace
@@ -280,10 +294,10 @@ Tensor median_of_all(const char* node_name, bool ignore_nan, const Tensor& x) {
 Tensor median(const Tensor& x) { return median_of_all("MedianBackward0", false, x); }
 Tensor nanmedian(const Tensor& x) { return median_of_all("NanmedianBackward0", true, x); }
 std::tuple<Tensor, Tensor> median(const Tensor& x, int64_t dim, bool keepdim) {
-  return median_along("MedianBackward1", "median", false, x, dim, keepdim);
+  return median_along("MedianBackward1", false, x, dim, keepdim);
 }
 std::tuple<Tensor, Tensor> nanmedian(const Tensor& x, int64_t dim, bool keepdim) {
-  return median_along("NanmedianBackward1", "nanmedian", true, x, dim, keepdim);
+  return median_along("NanmedianBackward1", true, x, dim, keepdim);
 }
 std::tuple<Tensor, Tensor> mode(const Tensor& x, int64_t dim, bool keepdim) {
   const int at = wrap_dim(dim, x.dim());

@@ -1,5 +1,6 @@
 // Variance and logsumexp.
 #include <cmath>
+#include <limits>
 
 #include "autograd/record.h"
 #include "ops/copy.h"
@@ -23,10 +24,15 @@ struct Moments {
   double degrees;  // of freedom: what the sum of squares was divided by
 };
 
-// Two passes, the second around the mean: no cancellation.
-Moments moments(const Tensor& x, DimMask mask, double correction, bool keepdim) {
+/// The mask of the dimensions, after a check of the type.
+DimMask check_spread(const Tensor& x, const OptionalDims& dims) {
   TG_CHECK(x.is_floating(),
            "std and var only support floating point and complex dtypes; convert the input with .float().");
+  return dim_mask(dims, x.dim());
+}
+
+// Two passes, the second around the mean: no cancellation.
+Moments moments(const Tensor& x, DimMask mask, double correction, bool keepdim) {
   const Dims shape = reduced_shape(x.shape(), mask, keepdim);
   const double count = static_cast<double>(reduced_count(x.shape(), mask));
   Moments result{reduce_values(ReduceOp::sum, x, mask, shape), {}, std::max(0.0, count - correction)};
@@ -37,6 +43,8 @@ Moments moments(const Tensor& x, DimMask mask, double correction, bool keepdim) 
 }
 
 Tensor var_gradient(const Tensor& g, const Tensor& x, DimMask mask, bool keepdim, double degrees) {
+  if (degrees == 0)
+    return spread(g * Scalar(std::numeric_limits<double>::infinity()), x.shape(), mask, keepdim);
   Dims dims;
   for (int i = 0; i < x.dim(); ++i)
     if (mask >> i & 1) dims.push_back(i);
@@ -51,7 +59,7 @@ Tensor std_to_var_gradient(const Tensor& g, const Tensor& deviation) {
 }  // namespace
 
 Tensor var(const Tensor& x, const OptionalDims& dims, double correction, bool keepdim) {
-  const DimMask mask = dim_mask(dims, x.dim());
+  const DimMask mask = check_spread(x, dims);
   const Moments result = moments(x, mask, correction, keepdim);
   return record("VarBackward0", result.variance, {x}, {save(x)},
                 [mask, keepdim, degrees = result.degrees](Backward& b) {
@@ -60,7 +68,7 @@ Tensor var(const Tensor& x, const OptionalDims& dims, double correction, bool ke
 }
 
 Tensor std_deviation(const Tensor& x, const OptionalDims& dims, double correction, bool keepdim) {
-  const DimMask mask = dim_mask(dims, x.dim());
+  const DimMask mask = check_spread(x, dims);
   const Moments result = moments(x, mask, correction, keepdim);
   square_root_values(result.variance);
   return record("StdBackward0", result.variance, {x}, {save(x), save_output(result.variance)},
@@ -74,7 +82,7 @@ namespace {
 
 std::tuple<Tensor, Tensor> spread_and_mean(const char* name, bool root, const Tensor& x,
                                            const OptionalDims& dims, double correction, bool keepdim) {
-  const DimMask mask = dim_mask(dims, x.dim());
+  const DimMask mask = check_spread(x, dims);
   const Moments result = moments(x, mask, correction, keepdim);
   if (root) square_root_values(result.variance);
   Tensor outputs[] = {result.variance, result.mean};

@@ -86,8 +86,9 @@ SumTypes sum_types(const Tensor& x, std::optional<DType> dtype) {
   TG_CHECK(is_floating(result) || !autograd::is_tracked(x),
            "Autograd not support dtype: ", scalar_type_name(result),
            "; gradients exist for floating-point results only.");
-  const bool keeps_category = is_floating(x.dtype()) == is_floating(result);
-  return {keeps_category && !is_floating(result) ? x.dtype() : result, result};
+  // Integers of one width sum like those of another, but bool stands for the truth of each element.
+  const bool any_width = is_integral(result) && !is_floating(x.dtype());
+  return {any_width ? x.dtype() : result, result};
 }
 
 Tensor sum_values(const Tensor& x, DimMask mask, bool keepdim, SumTypes types) {

@@ -56,18 +56,19 @@ Tensor backward_values(SoftmaxKernels::Backward kernel, const Tensor& gradient, 
   return dx;
 }
 
-Tensor floating_input(const char* name, const Tensor& x, std::optional<DType> dtype) {
+Tensor floating_input(const char* name, const Tensor& x, int dim, std::optional<DType> dtype) {
   const DType compute = dtype.value_or(x.dtype());
-  TG_CHECK_AS(not_implemented, is_floating(compute), "\"", name, "\" not implemented for '",
-              scalar_type_name(compute), "'; convert the input with .float() or pass dtype=torch.float32.");
+  TG_CHECK_AS(not_implemented, is_floating(compute), "\"", name, dim + 1 < x.dim() ? "" : "_lastdim",
+              "_kernel_impl\" not implemented for '", scalar_type_name(compute),
+              "'; convert the input with .float() or pass dtype=torch.float32.");
   return cast_if_needed(x, compute);
 }
 
 }  // namespace
 
 Tensor softmax(const Tensor& input, int64_t dim, std::optional<DType> dtype) {
-  const Tensor x = floating_input("softmax_kernel_impl", input, dtype);
-  const int at = wrap_dim(dim, x.dim());
+  const int at = wrap_dim(dim, input.dim());
+  const Tensor x = floating_input("softmax", input, at, dtype);
   const Tensor out = forward_values(kernels->softmax.softmax[kernel_index(x.dtype())], x, at);
   return record("SoftmaxBackward0", out, {input}, {save_output(out)}, [at](Backward& b) {
     const Tensor g = b.grad(), y = b.saved(0);
@@ -79,8 +80,8 @@ Tensor softmax(const Tensor& input, int64_t dim, std::optional<DType> dtype) {
 }
 
 Tensor log_softmax(const Tensor& input, int64_t dim, std::optional<DType> dtype) {
-  const Tensor x = floating_input("log_softmax_lastdim_kernel_impl", input, dtype);
-  const int at = wrap_dim(dim, x.dim());
+  const int at = wrap_dim(dim, input.dim());
+  const Tensor x = floating_input("log_softmax", input, at, dtype);
   const Tensor out = forward_values(kernels->softmax.log_softmax[kernel_index(x.dtype())], x, at);
   return record("LogSoftmaxBackward0", out, {input}, {save_output(out)}, [at](Backward& b) {
     const Tensor g = b.grad(), y = b.saved(0);
