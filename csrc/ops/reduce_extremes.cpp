@@ -265,8 +265,13 @@ ValuesAndIndices select_along(const Tensor& x, int dim, bool keepdim, Choose cho
   return result;
 }
 
+void check_median_type(const Tensor& x) {
+  TG_CHECK_AS(not_implemented, x.dtype() != DType::bool_, "\"median_cpu\" not implemented for 'Bool'; convert it with .int().");
+}
+
 std::tuple<Tensor, Tensor> median_along(const char* node_name, bool ignore_nan,
                                         const Tensor& x, int64_t dim, bool keepdim) {
+  check_median_type(x);
   const int at = wrap_dim(dim, x.dim());
   TG_CHECK_INDEX(x.dim() == 0 || x.shape()[at] > 0, "median(): Expected reduction dim ", at,
                  " to have non-zero size.");
@@ -278,6 +283,7 @@ std::tuple<Tensor, Tensor> median_along(const char* node_name, bool ignore_nan,
 }
 
 Tensor median_of_all(const char* node_name, bool ignore_nan, const Tensor& x) {
+  check_median_type(x);
   if (x.numel() == 0)
     return x.is_floating() ? full_values({}, std::nan(""), x.dtype())
                            : full_values({}, std::numeric_limits<int64_t>::min(), x.dtype());

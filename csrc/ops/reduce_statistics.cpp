@@ -43,13 +43,16 @@ Moments moments(const Tensor& x, DimMask mask, double correction, bool keepdim) 
 }
 
 Tensor var_gradient(const Tensor& g, const Tensor& x, DimMask mask, bool keepdim, double degrees) {
-  if (degrees == 0)
-    return spread(g * Scalar(std::numeric_limits<double>::infinity()), x.shape(), mask, keepdim);
   Dims dims;
   for (int i = 0; i < x.dim(); ++i)
     if (mask >> i & 1) dims.push_back(i);
   const Tensor deviation = x - mean(x, dims.empty() ? OptionalDims{} : dims, true);
-  return restore_dims(g, x.shape(), mask, keepdim) * Scalar(2 / degrees) * deviation;
+  const Tensor wide_g = restore_dims(g, x.shape(), mask, keepdim);
+  if (degrees == 0 && mask == all_dims(x.dim())) {  // as PyTorch: infinite whatever the sign of the deviation
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    return wide_g * where(deviation == 0, std::nan(""), zero_like(deviation) + kInfinity);
+  }
+  return wide_g * Scalar(2 / degrees) * deviation;
 }
 /// The gradient of a standard deviation as that of the variance; nothing flows where the deviation is 0.
 Tensor std_to_var_gradient(const Tensor& g, const Tensor& deviation) {
