@@ -9,7 +9,9 @@ namespace {
 /// The three overloads that var, std, var_mean and std_mean share.
 template <auto Function>
 void define_spread(const std::string& name, const std::string& results) {
-  const auto define = [&](const char* parameters, auto function) { def_op((name + parameters + results).c_str(), function); };
+  const auto define = [&](const char* parameters, auto function) {
+    def_op((name + parameters + results).c_str(), function);
+  };
   define("(Tensor input, int[]? dim, bool unbiased=True, bool keepdim=False, *, Tensor? out=None)",
          [](const Tensor& x, std::optional<Dims> dims, bool unbiased, bool keepdim) {
            return Function(x, dims, unbiased ? 1 : 0, keepdim);
@@ -31,21 +33,32 @@ double norm_order(PyObject* p) {
   return 2;
 }
 
+Tensor larger(const Tensor& a, const Tensor& b) { return elementwise(Maximum{}, a, b); }
+Tensor smaller(const Tensor& a, const Tensor& b) { return elementwise(Minimum{}, a, b); }
+
 using AlongDim = std::tuple<Tensor, Tensor> (*)(const Tensor&, int64_t, bool);
 using OfAll = Tensor (*)(const Tensor&);
 
 }  // namespace
 
 void define_reduce_ops() {
-  def_op("sum(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None, Tensor? out=None)", sum);
-  def_op("mean(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None, Tensor? out=None)", mean);
-  def_op("nansum(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None, Tensor? out=None)", nansum);
-  def_op("nanmean(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None, Tensor? out=None)", nanmean);
-  def_op("prod(Tensor input, *, dtype? dtype=None)", [](const Tensor& x, std::optional<DType> dtype) { return prod(x, dtype); });
+  def_op("sum(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None, Tensor? out=None)",
+         sum);
+  def_op("mean(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None, Tensor? out=None)",
+         mean);
+  def_op("nansum(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None, Tensor? out=None)",
+         nansum);
+  def_op("nanmean(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None, Tensor? out=None)",
+         nanmean);
+  def_op("prod(Tensor input, *, dtype? dtype=None)",
+         [](const Tensor& x, std::optional<DType> dtype) { return prod(x, dtype); });
   def_op("prod(Tensor input, int dim, bool keepdim=False, *, dtype? dtype=None, Tensor? out=None)",
-         [](const Tensor& x, int64_t dim, bool keepdim, std::optional<DType> dtype) { return prod(x, dim, keepdim, dtype); });
-  def_op("sum_to_size(Tensor input, int[*] size)",
-         [](const Tensor& x, IntSpan size) { return sum_to_shape(x, size); }, As::method);
+         [](const Tensor& x, int64_t dim, bool keepdim, std::optional<DType> dtype) {
+           return prod(x, dim, keepdim, dtype);
+         });
+  def_op(
+      "sum_to_size(Tensor input, int[*] size)",
+      [](const Tensor& x, IntSpan size) { return sum_to_shape(x, size); }, As::method);
 
   define_spread<var>("var", "");
   define_spread<std_deviation>("std", "");
@@ -55,11 +68,17 @@ void define_reduce_ops() {
          [](const Tensor& x, PyObject* p, std::optional<Dims> dims, bool keepdim, std::optional<DType> dtype) {
            return vector_norm(x, norm_order(p), dims, keepdim, dtype);
          });
+  def_op(
+      "linalg_vector_norm(Tensor input, float ord=2.0, int[]? dim=None, bool keepdim=False, *, dtype? "
+      "dtype=None, Tensor? out=None)",
+      vector_norm, As::function);
   def_op("logsumexp(Tensor input, int[] dim, bool keepdim=False, *, Tensor? out=None)", logsumexp);
 
   def_op("max(Tensor input)", OfAll(max));
+  def_op("max(Tensor input, Tensor other, *, Tensor? out=None)", larger);
   def_op("max(Tensor input, int dim, bool keepdim=False) -> (values, indices)", AlongDim(max));
   def_op("min(Tensor input)", OfAll(min));
+  def_op("min(Tensor input, Tensor other, *, Tensor? out=None)", smaller);
   def_op("min(Tensor input, int dim, bool keepdim=False) -> (values, indices)", AlongDim(min));
   def_op("amax(Tensor input, int[]? dim=None, bool keepdim=False, *, Tensor? out=None)", amax);
   def_op("amin(Tensor input, int[]? dim=None, bool keepdim=False, *, Tensor? out=None)", amin);

@@ -44,8 +44,8 @@ struct SmoothL1Loss : DifferenceLoss<SmoothL1Loss> {
   }
 };
 
-/// Half the square of differences up to delta; linear beyond. P. J. Huber, "Robust estimation of a location parameter",
-/// 1964.
+/// Half the square of differences up to delta; linear beyond. P. J. Huber, "Robust estimation of a location
+/// parameter", 1964.
 struct HuberLoss : DifferenceLoss<HuberLoss> {
   static constexpr const char* name = "huber";
   double delta = 1;
@@ -62,7 +62,9 @@ struct HuberLoss : DifferenceLoss<HuberLoss> {
 /// -(b log a + (1 - b) log(1 - a)), the logarithms cut off at -100.
 struct BinaryCrossEntropy : ElementLoss {
   static constexpr const char* name = "binary_cross_entropy";
-  static auto forward(const auto& a, const auto& b) { return (b - 1) * maximum(log1p(-a), -100) - b * maximum(log(a), -100); }
+  static auto forward(const auto& a, const auto& b) {
+    return (b - 1) * maximum(log1p(-a), -100) - b * maximum(log(a), -100);
+  }
   static auto grad_a(const auto& g, const auto& s) {
     const auto variance = (1 - s.a) * s.a;
     return g * (s.a - s.b) / where(variance < 1e-12, 1e-12, variance);
@@ -83,8 +85,10 @@ struct WeightedBinaryCrossEntropy : Ternary<kA | kB | kC, kA | kC, kNone> {
   static auto forward(const auto& a, const auto& b, const auto& c) {
     return (1 - b) * a + (1 + (c - 1) * b) * (log1p(exp(-abs(a))) + maximum(-a, 0));
   }
-  static auto grad_a(const auto& g, const auto& s) { return g * (1 - s.b - (1 + (s.c - 1) * s.b) * sigmoid(-s.a)); }
-  static auto grad_b(const auto& g, const auto& s) { return g * ((1 - s.c) * log(sigmoid(s.a)) - s.a); }
+  static auto grad_a(const auto& g, const auto& s) {
+    return g * (1 - s.b - (1 + (s.c - 1) * s.b) * sigmoid(-s.a));
+  }
+  static auto grad_b(const auto& g, const auto& s) { return g * ((1 - s.c) * logsigmoid(s.a) - s.a); }
 };
 
 /// b (log b - a) for log-probabilities a and probabilities b; 0 for b = 0.
@@ -102,7 +106,7 @@ struct KlDivLog : Binary<kB, kA | kB> {
   static auto grad_b(const auto& g, const auto& s) { return g * (exp(s.b) * (s.b - s.a + 1)); }
 };
 
-using LossOps = OpList<MseLoss, L1Loss, SmoothL1Loss, HuberLoss, BinaryCrossEntropy, BinaryCrossEntropyWithLogits,
-                       WeightedBinaryCrossEntropy, KlDiv, KlDivLog>;
+using LossOps = OpList<MseLoss, L1Loss, SmoothL1Loss, HuberLoss, BinaryCrossEntropy,
+                       BinaryCrossEntropyWithLogits, WeightedBinaryCrossEntropy, KlDiv, KlDivLog>;
 
 }  // namespace tapegrad

@@ -60,6 +60,39 @@ struct ArgReducer {
     *position = start + find(p + start, n - start < kPiece ? n - start : kPiece, *best);
   }
 
+  /// Positions are counted in integers of the size of the elements: fewer than 2^31 rows.
+  static void columns(const T* p, const ReduceBlock& b, T* best, int64_t* positions) {
+    using I = SignedBits<T>;
+    for (int64_t c = 0; c < b.inner; c += W) {
+      const int count = b.inner - c < W ? static_cast<int>(b.inner - c) : W;
+      V value = V::load_partial(p + c, count);
+      Vec<I> position(0);
+      for (int64_t r = 1; r < b.n; ++r) {
+        const V x = V::load_partial(p + r * b.row_stride + c, count);
+        auto takes = kLargest ? x > value : x < value;
+        if constexpr (Floating<T>) takes = takes | (isnan(x) & !isnan(value));
+        value = where(takes, x, value);
+        position = where(takes, Vec<I>(static_cast<I>(r)), position);
+      }
+      value.store_partial(best + c, count);
+      store_convert(position, positions + c, count);
+    }
+  }
+  static void columns_one_by_one(const T* p, const ReduceBlock& b, T* best, int64_t* positions) {
+    for (int64_t c = 0; c < b.inner; ++c) {
+      best[c] = p[c];
+      positions[c] = 0;
+    }
+    for (int64_t r = 1; r < b.n; ++r) {
+      const T* line = p + r * b.row_stride;
+      for (int64_t c = 0; c < b.inner; ++c) {
+        const bool takes = replaces(line[c], best[c]);
+        best[c] = takes ? line[c] : best[c];
+        positions[c] = takes ? r : positions[c];
+      }
+    }
+  }
+
   static void run(const ReduceBlock& b, const void* in, void* out, int64_t* positions) {
     const auto* p = static_cast<const T*>(in);
     auto* best = static_cast<T*>(out);
@@ -68,18 +101,10 @@ struct ArgReducer {
         row(p, b.n, best, positions);
         continue;
       }
-      for (int64_t c = 0; c < b.inner; ++c) {
-        best[c] = p[c];
-        positions[c] = 0;
-      }
-      for (int64_t r = 1; r < b.n; ++r) {
-        const T* line = p + r * b.row_stride;
-        for (int64_t c = 0; c < b.inner; ++c) {
-          const bool takes = replaces(line[c], best[c]);
-          best[c] = takes ? line[c] : best[c];
-          positions[c] = takes ? r : positions[c];
-        }
-      }
+      if constexpr (sizeof(T) >= 4)
+        columns(p, b, best, positions);
+      else
+        columns_one_by_one(p, b, best, positions);
     }
   }
 };

@@ -23,6 +23,13 @@ struct Softmax {
   /// An infinite maximum cannot be subtracted: infinity - infinity is no number.
   TAPEGRAD_INLINE static V finite_or_zero(V v) { return where(isfinite(v), v, 0); }
 
+  /// exp(d) for d <= 0, or 0 where that would be a denormal number: those take a processor a hundred times as
+  /// long.
+  TAPEGRAD_INLINE static V exp_or_zero(V d) {
+    constexpr T kSmallest = sizeof(T) == 4 ? -87 : -708;
+    return where(d < kSmallest, 0, exp(where(d < kSmallest, kSmallest, d)));
+  }
+
   TAPEGRAD_INLINE static T largest(const T* x, int64_t n) {
     V best(kLowest), second(kLowest);
     int64_t i = 0;
@@ -39,7 +46,7 @@ struct Softmax {
     V total(0), second(0);
     int64_t i = 0;
     for (; i + 2 * W <= n; i += 2 * W) {
-      const V a = exp(V::load(x + i) - shift), b = exp(V::load(x + i + W) - shift);
+      const V a = exp_or_zero(V::load(x + i) - shift), b = exp_or_zero(V::load(x + i + W) - shift);
       keep(i, a, W);
       keep(i + W, b, W);
       total += a;
@@ -47,7 +54,7 @@ struct Softmax {
     }
     for (; i < n; i += W) {
       const int count = lanes(n - i);
-      const V e = exp(V::load_partial(x + i, count, kLowest) - shift);
+      const V e = exp_or_zero(V::load_partial(x + i, count, kLowest) - shift);
       keep(i, e, count);
       total += zero_beyond(e, count);
     }
@@ -64,7 +71,8 @@ struct Softmax {
     }
   }
 
-  /// Maxima and logarithms of the sums of up to kGroup rows; kFinite keeps infinite maxima from being subtracted.
+  /// Maxima and logarithms of the sums of up to kGroup rows; kFinite keeps infinite maxima from being
+  /// subtracted.
   template <bool kFinite>
   TAPEGRAD_INLINE static void row_group(const T* x, int64_t rows, int64_t n, T* shifts, T* logs) {
     for (int64_t r = 0; r < rows; ++r) shifts[r] = largest(x + r * n, n);
@@ -97,23 +105,46 @@ struct Softmax {
     }
   }
 
-  /// What a vector of columns needs: the maximum and the sum of exp(x - maximum).
-  struct Column {
-    V shift, total;
+  // Columns are taken in strips, so that each row of a strip is read as a piece of memory.
+  static constexpr int kStrip = 8;  // vectors
+  struct Strip {
+    int vectors, last;               // last: lanes of the last vector
+    V shift[kStrip], total[kStrip];  // the maximum, and the sum of exp(x - maximum)
+
+    TAPEGRAD_INLINE int count(int k) const { return k + 1 < vectors ? W : last; }
   };
-  template <bool kFinite = false>
-  TAPEGRAD_INLINE static Column column(const T* x, int64_t n, int64_t stride, int count) {
-    V best(kLowest), total(0);
-    for (int64_t i = 0; i < n; ++i) best = maximum(best, V::load_partial(x + i * stride, count));
-    if (kFinite) best = finite_or_zero(best);
-    for (int64_t i = 0; i < n; ++i) total += exp(V::load_partial(x + i * stride, count) - best);
-    return {best, total};
+  TAPEGRAD_INLINE static Strip strip_of(int64_t columns) {
+    Strip s;
+    s.vectors = columns < kStrip * W ? static_cast<int>((columns + W - 1) / W) : kStrip;
+    s.last = columns < kStrip * W ? static_cast<int>(columns - (s.vectors - 1) * W) : W;
+    return s;
   }
-  /// Calls f(offset of x, offset of a result without n, lanes) for each vector of columns.
+  template <bool kFinite = false>
+  TAPEGRAD_INLINE static void measure(Strip& s, const T* x, int64_t n, int64_t stride) {
+    for (int k = 0; k < s.vectors; ++k) {
+      s.shift[k] = V(kLowest);
+      s.total[k] = V(0);
+    }
+    for (int64_t i = 0; i < n; ++i)
+      for (int k = 0; k < s.vectors; ++k)
+        s.shift[k] = maximum(s.shift[k], V::load_partial(x + i * stride + k * W, s.count(k)));
+    for (int k = 0; kFinite && k < s.vectors; ++k) s.shift[k] = finite_or_zero(s.shift[k]);
+    for (int64_t i = 0; i < n; ++i)
+      for (int k = 0; k < s.vectors; ++k)
+        s.total[k] += exp_or_zero(V::load_partial(x + i * stride + k * W, s.count(k)) - s.shift[k]);
+  }
+  /// Calls f(offset of x, offset of a result without n, strip) for each strip of columns.
   template <class F>
-  TAPEGRAD_INLINE static void for_columns(int64_t outer, int64_t n, int64_t inner, F f) {
+  TAPEGRAD_INLINE static void for_strips(int64_t outer, int64_t n, int64_t inner, F f) {
     for (int64_t o = 0; o < outer; ++o)
-      for (int64_t c = 0; c < inner; c += W) f(o * n * inner + c, o * inner + c, lanes(inner - c));
+      for (int64_t c = 0; c < inner; c += kStrip * W)
+        f(o * n * inner + c, o * inner + c, strip_of(inner - c));
+  }
+  /// Calls f(position, vector of the strip, lanes) for all elements of a strip.
+  template <class F>
+  TAPEGRAD_INLINE static void each_of(const Strip& s, int64_t at, int64_t n, int64_t inner, F f) {
+    for (int64_t i = at; i < at + n * inner; i += inner)
+      for (int k = 0; k < s.vectors; ++k) f(i + k * W, k, s.count(k));
   }
 
   static void softmax(const void* in, void* out, int64_t outer, int64_t n, int64_t inner) {
@@ -123,30 +154,34 @@ struct Softmax {
       for (int64_t o = 0; o < outer; ++o) softmax_row(x + o * n, y + o * n, n);
       return;
     }
-    for_columns(outer, n, inner, [&](int64_t at, int64_t, int count) {
-      const Column c = column(x + at, n, inner, count);
-      for (int64_t i = at; i < at + n * inner; i += inner)
-        (exp(V::load_partial(x + i, count) - c.shift) / c.total).store_partial(y + i, count);
+    for_strips(outer, n, inner, [&](int64_t at, int64_t, Strip s) {
+      measure(s, x + at, n, inner);
+      for (int k = 0; k < s.vectors; ++k) s.total[k] = 1 / s.total[k];
+      each_of(s, at, n, inner, [&](int64_t i, int k, int count) {
+        (exp_or_zero(V::load_partial(x + i, count) - s.shift[k]) * s.total[k]).store_partial(y + i, count);
+      });
     });
   }
   static void log_softmax(const void* in, void* out, int64_t outer, int64_t n, int64_t inner) {
     const auto* x = static_cast<const T*>(in);
     auto* y = static_cast<T*>(out);
     if (inner == 1) return log_softmax_rows(x, y, outer, n);
-    for_columns(outer, n, inner, [&](int64_t at, int64_t, int count) {
-      const Column c = column(x + at, n, inner, count);
-      const V log_total = log(c.total);
-      for (int64_t i = at; i < at + n * inner; i += inner)
-        (V::load_partial(x + i, count) - c.shift - log_total).store_partial(y + i, count);
+    for_strips(outer, n, inner, [&](int64_t at, int64_t, Strip s) {
+      measure(s, x + at, n, inner);
+      for (int k = 0; k < s.vectors; ++k) s.total[k] = log(s.total[k]);
+      each_of(s, at, n, inner, [&](int64_t i, int k, int count) {
+        (V::load_partial(x + i, count) - s.shift[k] - s.total[k]).store_partial(y + i, count);
+      });
     });
   }
   static void logsumexp(const void* in, void* out, int64_t outer, int64_t n, int64_t inner) {
     const auto* x = static_cast<const T*>(in);
     auto* y = static_cast<T*>(out);
     if (inner == 1) return logsumexp_rows(x, y, outer, n);
-    for_columns(outer, n, inner, [&](int64_t at, int64_t result, int count) {
-      const Column c = column<true>(x + at, n, inner, count);
-      (c.shift + log(c.total)).store_partial(y + result, count);
+    for_strips(outer, n, inner, [&](int64_t at, int64_t result, Strip s) {
+      measure<true>(s, x + at, n, inner);
+      for (int k = 0; k < s.vectors; ++k)
+        (s.shift[k] + log(s.total[k])).store_partial(y + result + k * W, s.count(k));
     });
   }
 
@@ -173,13 +208,15 @@ struct Softmax {
       }
       return;
     }
-    for_columns(outer, n, inner, [&](int64_t at, int64_t, int count) {
-      V total(0);
-      for (int64_t i = at; i < at + n * inner; i += inner)
-        total += term(V::load_partial(g + i, count), V::load_partial(y + i, count));
-      for (int64_t i = at; i < at + n * inner; i += inner)
-        combine(V::load_partial(g + i, count), V::load_partial(y + i, count), total)
+    for_strips(outer, n, inner, [&](int64_t at, int64_t, Strip s) {
+      for (int k = 0; k < s.vectors; ++k) s.total[k] = V(0);
+      each_of(s, at, n, inner, [&](int64_t i, int k, int count) {
+        s.total[k] += term(V::load_partial(g + i, count), V::load_partial(y + i, count));
+      });
+      each_of(s, at, n, inner, [&](int64_t i, int k, int count) {
+        combine(V::load_partial(g + i, count), V::load_partial(y + i, count), s.total[k])
             .store_partial(dx + i, count);
+      });
     });
   }
   static void softmax_backward(const void* g, const void* y, void* dx, int64_t outer, int64_t n,
@@ -205,14 +242,19 @@ struct Softmax {
       for (int64_t o = 0; o < outer; ++o, x += n, y += n)
         for (int64_t i = 0; i < n; i += W) {
           const int count = lanes(n - i);
-          (exp(V::load_partial(x + i, count) - V(shifts[o])) * V(scales[o])).store_partial(y + i, count);
+          (exp_or_zero(V::load_partial(x + i, count) - V(shifts[o])) * V(scales[o]))
+              .store_partial(y + i, count);
         }
       return;
     }
-    for_columns(outer, n, inner, [&](int64_t at, int64_t result, int count) {
-      const V s = V::load_partial(shifts + result, count), factor = V::load_partial(scales + result, count);
-      for (int64_t i = at; i < at + n * inner; i += inner)
-        (exp(V::load_partial(x + i, count) - s) * factor).store_partial(y + i, count);
+    for_strips(outer, n, inner, [&](int64_t at, int64_t result, Strip s) {
+      for (int k = 0; k < s.vectors; ++k) {
+        s.shift[k] = V::load_partial(shifts + result + k * W, s.count(k));
+        s.total[k] = V::load_partial(scales + result + k * W, s.count(k));
+      }
+      each_of(s, at, n, inner, [&](int64_t i, int k, int count) {
+        (exp_or_zero(V::load_partial(x + i, count) - s.shift[k]) * s.total[k]).store_partial(y + i, count);
+      });
     });
   }
 

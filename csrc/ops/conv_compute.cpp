@@ -4,6 +4,7 @@
 
 #include "ops/conv_grid.h"
 #include "ops/conv_patches.h"
+#include "ops/conv_pointwise.h"
 
 namespace tapegrad {
 
@@ -29,6 +30,7 @@ template <class T>
 void compute_conv(const ConvSizes& sizes, const T* x, const T* w, const T* bias, T* y) {
   if (is_empty(sizes))
     return fill_with_bias(sizes.batch, sizes.groups * sizes.out_channels, sizes.out_volume(), bias, y);
+  if (pointwise::applies(sizes)) return pointwise::conv(sizes, x, w, bias, y);
   if (grid::conv_density(sizes) < kLowDensity) return patches::conv(sizes, x, w, bias, y);
   grid::conv(sizes, x, w, bias, y);
 }
@@ -37,6 +39,7 @@ template <class T>
 void compute_conv_input(const ConvSizes& sizes, const T* y, const T* w, const T* bias, T* x) {
   if (is_empty(sizes))
     return fill_with_bias(sizes.batch, sizes.groups * sizes.in_channels, sizes.in_volume(), bias, x);
+  if (pointwise::applies(sizes)) return pointwise::conv_input(sizes, y, w, bias, x);
   if (grid::conv_input_density(sizes) < kLowDensity) return patches::conv_input(sizes, y, w, bias, x);
   grid::conv_input(sizes, y, w, bias, x);
 }
@@ -44,6 +47,7 @@ void compute_conv_input(const ConvSizes& sizes, const T* y, const T* w, const T*
 template <class T>
 void compute_conv_weight(const ConvSizes& sizes, const T* x, const T* y, T* w) {
   if (is_empty(sizes)) return std::fill_n(w, sizes.groups * sizes.out_channels * sizes.taps(), T(0)), void();
+  if (pointwise::applies(sizes)) return pointwise::conv_weight(sizes, x, y, w);
   if (grid::conv_density(sizes) < kLowDensity) return patches::conv_weight(sizes, x, y, w);
   grid::conv_weight(sizes, x, y, w);
 }

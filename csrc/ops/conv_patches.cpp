@@ -5,7 +5,7 @@
 
 #include "core/parallel.h"
 #include "core/tensor.h"
-#include "kernels/kernels.h"
+#include "ops/conv_workspace.h"
 #include "ops/gemm.h"
 
 namespace tapegrad::patches {
@@ -14,11 +14,6 @@ namespace {
 
 // Bytes of patches that are made at a time.
 constexpr int64_t kBlockBytes = 4 << 20;
-
-const ConvKernels<float>& table_for(float) { return kernels->conv_f32; }
-const ConvKernels<double>& table_for(double) { return kernels->conv_f64; }
-template <class T>
-constexpr int kSizeClass = sizeof(T) == 4 ? 2 : 3;
 
 /// Images of one group, `block` at a time, with room for their patches (windows, taps) and outputs (windows,
 /// out_channels).
@@ -59,23 +54,18 @@ class Blocks {
       table_for(T()).add_patches(job_, patch(i), const_cast<T*>(image(x, group, first + i)));
     });
   }
-  /// to (height, width) = from (width, height) transposed; both contiguous.
-  static void transpose(T* to, const T* from, int64_t height, int64_t width) {
-    constexpr int64_t size = sizeof(T);
-    kernels->copy.matrix[kSizeClass<T>]({reinterpret_cast<char*>(to), reinterpret_cast<const char*>(from), height, width,
-                                         width * size, size, size, height * size});
-  }
   /// (out_channels, windows) of each image -> rows (images, windows, out_channels).
   void read_rows(int64_t group, int64_t first, int64_t images, const T* y) {
     for_images(images, [=, this](int64_t i) {
       const T* from = y + ((first + i) * sizes_.groups + group) * result_;
-      transpose(rows() + i * result_, from, windows_, sizes_.out_channels);
+      transpose_block(rows() + i * result_, sizes_.out_channels, from, windows_, windows_,
+                      sizes_.out_channels);
     });
   }
   void write_rows(int64_t group, int64_t first, int64_t images, T* y) {
     for_images(images, [=, this](int64_t i) {
       T* to = y + ((first + i) * sizes_.groups + group) * result_;
-      transpose(to, rows() + i * result_, sizes_.out_channels, windows_);
+      transpose_block(to, windows_, rows() + i * result_, sizes_.out_channels, sizes_.out_channels, windows_);
     });
   }
 

@@ -93,11 +93,68 @@ Plan make_plan(const ConvSizes& sizes, Axis (*make)(const Window&, int, int64_t)
     block = std::min((block + step - 1) / step * step, axis.result_size);
     axis = make(sizes.window, plan.blocked, block);
   } else {
-    plan.images = std::min(kBlockBytes / bytes, kBlockWork / std::max<int64_t>(multiplications, 1));
+    // Images with few positions are computed together even if each has much work: weights are then read less
+    // often.
+    const bool short_range = plan.axes[1].block * plan.axes[2].size < kShortRange;
+    const int64_t by_work = kBlockWork / std::max<int64_t>(multiplications, 1);
+    plan.images = std::min(kBlockBytes / bytes, std::max<int64_t>(by_work, short_range ? 4 : 1));
     plan.images = std::clamp<int64_t>(plan.images, 1, std::max<int64_t>(sizes.batch, 1));
   }
   plan.merged = plan.images > 1 && plan.axes[1].block * plan.axes[2].size < kShortRange;
   return plan;
+}
+
+BlockOrigin::BlockOrigin(const Plan& plan, int64_t block) {
+  for (int d = 0; d < 3; ++d) first[d] = plan.axes[d].first;
+  for (int64_t& coordinate : first[plan.blocked]) coordinate += block * plan.axes[plan.blocked].block_shift;
+}
+
+GridJob grid_job(const Plan& plan, const BlockOrigin& origin, int64_t channels, int64_t grid_step) {
+  GridJob job{};
+  job.channels = channels;
+  job.grid_step = grid_step;
+  job.in_channel = 1;
+  for (int d = 0; d < 3; ++d) {
+    const Axis& axis = plan.axes[d];
+    job.in[d] = axis.source_size;
+    job.in_channel *= axis.source_size;
+    job.stride[d] = axis.stride;
+    job.phases[d] = static_cast<int64_t>(axis.first.size());
+    job.first[d] = origin.first[d].data();
+    job.size[d] = axis.size;
+  }
+  return job;
+}
+
+Part::Part(const Plan& plan, const ConvSizes& sizes, const Phase* const (&chosen)[3], int64_t channels,
+           int64_t weight_channel_step)
+    : phases{chosen[0], chosen[1], chosen[2]} {
+  const int64_t step = plan.images * plan.volume(), rows = plan.axes[1].size, row = plan.axes[2].size;
+  const auto& kernel = sizes.window.kernel;
+  for (int64_t channel = 0; channel < channels; ++channel)
+    for (const Tap& d : phases[0]->taps)
+      for (const Tap& h : phases[1]->taps)
+        for (const Tap& w : phases[2]->taps) {
+          const int64_t heights = plan.axes[1].first.size(), widths = plan.axes[2].first.size();
+          const int64_t grid =
+              channel * plan.source_phases() + (d.phase * heights + h.phase) * widths + w.phase;
+          offsets.push_back(grid * step + (d.shift * rows + h.shift) * row + w.shift);
+          weight_offsets.push_back(channel * weight_channel_step + (d.k * kernel[1] + h.k) * kernel[2] + w.k);
+        }
+}
+
+std::vector<Part> all_parts(const Plan& plan, const ConvSizes& sizes, int64_t channels,
+                            int64_t weight_channel_step, int64_t rows) {
+  std::vector<Part> parts;
+  int64_t packed = 0;
+  for (const Phase& d : plan.axes[0].phases)
+    for (const Phase& h : plan.axes[1].phases)
+      for (const Phase& w : plan.axes[2].phases) {
+        parts.emplace_back(plan, sizes, (const Phase* const[3]){&d, &h, &w}, channels, weight_channel_step);
+        parts.back().packed = packed;
+        packed += rows * static_cast<int64_t>(parts.back().offsets.size());
+      }
+  return parts;
 }
 
 }  // namespace tapegrad::grid

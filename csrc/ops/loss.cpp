@@ -31,10 +31,11 @@ Tensor element_gradient(const Op& op, const Tensor& g, const Tensor& a, const Te
 
 /// The loss `op` of a and b (and c, for operations of three operands).
 template <class Op>
-Tensor reduced_loss(const char* node_name, const Op& op, LossReduction reduction, const Tensor& a, const Tensor& b,
-                    const Tensor& c = {}) {
-  TG_CHECK_AS(not_implemented, a.is_floating() || b.is_floating(), "\"", Op::name, "_cpu\" not implemented for '",
-              scalar_type_name(a.dtype()), "'; convert the input with .float().");
+Tensor reduced_loss(const char* node_name, const Op& op, LossReduction reduction, const Tensor& a,
+                    const Tensor& b, const Tensor& c = {}) {
+  TG_CHECK_AS(not_implemented, a.is_floating() || b.is_floating(), "\"", Op::name,
+              "_cpu\" not implemented for '", scalar_type_name(a.dtype()),
+              "'; convert the input with .float().");
   const Operand operands[] = {Operand(a), Operand(b), Operand(c)};
   Tensor out = run_elementwise(elementwise_info<Op>, &op, {operands, Op::arity});
   const SmallDims<4> shape(out.shape());
@@ -43,12 +44,15 @@ Tensor reduced_loss(const char* node_name, const Op& op, LossReduction reduction
     out = reduce_values(ReduceOp::sum, out, all_dims(out.dim()), {});
     if (reduction == LossReduction::mean) divide_values(out, static_cast<double>(divisor));
   }
-  return record(node_name, out, {a, b}, {save(a), save(b), save(c)}, [op, reduction, shape, divisor](Backward& ctx) {
-    const Tensor g = reduction == LossReduction::none ? ctx.grad() : spread(ctx.grad(), shape, all_dims(shape.size()), false, divisor);
-    const Tensor a = ctx.saved(0), b = ctx.saved(1), c = ctx.saved(2);
-    ctx.give(0, [&] { return element_gradient<0>(op, g, a, b, c); });
-    ctx.give(1, [&] { return element_gradient<1>(op, g, a, b, c); });
-  });
+  return record(node_name, out, {a, b}, {save(a), save(b), save(c)},
+                [op, reduction, shape, divisor](Backward& ctx) {
+                  const Tensor g = reduction == LossReduction::none
+                                       ? ctx.grad()
+                                       : spread(ctx.grad(), shape, all_dims(shape.size()), false, divisor);
+                  const Tensor a = ctx.saved(0), b = ctx.saved(1), c = ctx.saved(2);
+                  ctx.give(0, [&] { return element_gradient<0>(op, g, a, b, c); });
+                  ctx.give(1, [&] { return element_gradient<1>(op, g, a, b, c); });
+                });
 }
 
 /// Applies optional weights to a loss computed with reduction "none".
@@ -63,10 +67,12 @@ std::string size_text(const Tensor& x) { return "torch.Size(" + to_string(x.shap
 void check_probabilities(const char* what, const Tensor& x) {
   if (x.numel() == 0) return;
   const DimMask all = all_dims(x.dim());
-  const Tensor low = reduce_values(ReduceOp::min, x, all, {}), high = reduce_values(ReduceOp::max, x, all, {});
+  const Tensor low = reduce_values(ReduceOp::min, x, all, {}),
+               high = reduce_values(ReduceOp::max, x, all, {});
   dispatch(x.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
-    TG_CHECK(*low.data<T>() >= T(0) && *high.data<T>() <= T(1), "all elements of ", what, " should be between 0 and 1; apply a "
+    TG_CHECK(*low.data<T>() >= T(0) && *high.data<T>() <= T(1), "all elements of ", what,
+             " should be between 0 and 1; apply a "
              "sigmoid first, or use binary_cross_entropy_with_logits.");
   });
 }
@@ -93,9 +99,11 @@ Tensor huber_loss(const Tensor& input, const Tensor& target, std::string_view re
   return reduced_loss("HuberLossBackward0", op, parse_loss_reduction(reduction), input, target);
 }
 
-Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const Tensor& weight, std::string_view reduction) {
-  TG_CHECK_VALUE(input.shape() == target.shape(), "Using a target size (", size_text(target), ") that is different to the input size (",
-                 size_text(input), ") is deprecated. Please ensure they have the same size.");
+Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const Tensor& weight,
+                            std::string_view reduction) {
+  TG_CHECK_VALUE(input.shape() == target.shape(), "Using a target size (", size_text(target),
+                 ") that is different to the input size (", size_text(input),
+                 ") is deprecated. Please ensure they have the same size.");
   check_probabilities("input", input);
   check_probabilities("target", target);
   const LossReduction kind = parse_loss_reduction(reduction);
@@ -104,15 +112,17 @@ Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const Ten
   return weight.defined() ? weighted(loss, weight, kind) : loss;
 }
 
-Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target, const Tensor& weight, const Tensor& pos_weight,
-                                        std::string_view reduction) {
-  TG_CHECK_VALUE(input.shape() == target.shape(), "Target size (", size_text(target), ") must be the same as input size (",
-                 size_text(input), ")");
+Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target, const Tensor& weight,
+                                        const Tensor& pos_weight, std::string_view reduction) {
+  TG_CHECK_VALUE(input.shape() == target.shape(), "Target size (", size_text(target),
+                 ") must be the same as input size (", size_text(input), ")");
   constexpr const char* kName = "BinaryCrossEntropyWithLogitsBackward0";
   const LossReduction kind = parse_loss_reduction(reduction);
   const LossReduction inner = weight.defined() ? LossReduction::none : kind;
-  const Tensor loss = pos_weight.defined() ? reduced_loss(kName, WeightedBinaryCrossEntropy{}, inner, input, target, pos_weight)
-                                           : reduced_loss(kName, BinaryCrossEntropyWithLogits{}, inner, input, target);
+  const Tensor loss =
+      pos_weight.defined()
+          ? reduced_loss(kName, WeightedBinaryCrossEntropy{}, inner, input, target, pos_weight)
+          : reduced_loss(kName, BinaryCrossEntropyWithLogits{}, inner, input, target);
   return weight.defined() ? weighted(loss, weight, kind) : loss;
 }
 

@@ -19,7 +19,8 @@ using autograd::Backward;
 using autograd::record;
 using autograd::save;
 
-NormFormula normalization_formula(const Tensor& g, const Tensor& x, const Tensor& weight, DimMask mask, bool centered, double eps) {
+NormFormula normalization_formula(const Tensor& g, const Tensor& x, const Tensor& weight, DimMask mask,
+                                  bool centered, double eps) {
   Dims dims;
   for (int i = 0; i < x.dim(); ++i)
     if (mask >> i & 1) dims.push_back(i);
@@ -57,12 +58,15 @@ const T* data_or_null(const Tensor& t) {
 }
 
 /// Samples that one thread takes at a time.
-int64_t samples_per_task(const Channels& c) { return std::max<int64_t>(1, kReduceGrain / 2 / std::max<int64_t>(1, c.channels * c.inner)); }
+int64_t samples_per_task(const Channels& c) {
+  return std::max<int64_t>(1, kReduceGrain / 2 / std::max<int64_t>(1, c.channels * c.inner));
+}
 
 /// y = (x - mean) rstd weight + bias.
-Tensor normalize_channels(const Tensor& x, const Channels& c, const Tensor& mean, const Tensor& rstd, const Tensor& weight,
-                          const Tensor& bias) {
-  const Tensor y = empty(x.shape(), x.dtype()), scale = empty({{c.channels}}, x.dtype()), shift = empty({{c.channels}}, x.dtype());
+Tensor normalize_channels(const Tensor& x, const Channels& c, const Tensor& mean, const Tensor& rstd,
+                          const Tensor& weight, const Tensor& bias) {
+  const Tensor y = empty(x.shape(), x.dtype()), scale = empty({{c.channels}}, x.dtype()),
+               shift = empty({{c.channels}}, x.dtype());
   dispatch_floating(x.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     const T *w = data_or_null<T>(weight), *b = data_or_null<T>(bias);
@@ -75,7 +79,8 @@ Tensor normalize_channels(const Tensor& x, const Channels& c, const Tensor& mean
   const int64_t slice = c.channels * c.inner * x.item_size();
   LongWorkScope scope(x.numel());
   parallel_for(0, c.outer, samples_per_task(c), [&](int64_t lo, int64_t hi) {
-    kernel(x.raw() + lo * slice, scale.raw(), shift.raw(), y.raw() + lo * slice, hi - lo, c.channels, c.inner);
+    kernel(x.raw() + lo * slice, scale.raw(), shift.raw(), y.raw() + lo * slice, hi - lo, c.channels,
+           c.inner);
   });
   return y;
 }
@@ -90,7 +95,8 @@ Tensor channel_sums(const Tensor& g, const Tensor& x, const Channels& c, const T
     LongWorkScope scope(x.numel());
     parallel_for(0, c.outer, step, [&](int64_t lo, int64_t hi) {
       char* sums = partial.raw() + lo / step * 2 * c.channels * item;
-      kernel(g.raw() + lo * slice, x.raw() + lo * slice, mean.raw(), sums, sums + c.channels * item, hi - lo, c.channels, c.inner);
+      kernel(g.raw() + lo * slice, x.raw() + lo * slice, mean.raw(), sums, sums + c.channels * item, hi - lo,
+             c.channels, c.inner);
     });
   }
   return reduce_values(ReduceOp::sum, partial, 1, {{2, c.channels}});
@@ -100,10 +106,11 @@ struct ChannelGradients {
   Tensor x, weight, bias;
 };
 
-// With z = (x - mean) rstd and m elements per channel: dx = rstd weight (g - mean(g) - z mean(g z)) for statistics of the
-// batch (S. Ioffe and C. Szegedy, "Batch normalization", 2015), and rstd weight g for given ones.
-ChannelGradients channel_gradients(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean, const Tensor& rstd,
-                                   bool batch_statistics) {
+// With z = (x - mean) rstd and m elements per channel: dx = rstd weight (g - mean(g) - z mean(g z)) for
+// statistics of the batch (S. Ioffe and C. Szegedy, "Batch normalization", 2015), and rstd weight g for given
+// ones.
+ChannelGradients channel_gradients(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
+                                   const Tensor& rstd, bool batch_statistics) {
   const Channels c(x);
   const Tensor sums = channel_sums(g, x, c, mean), dx = empty(x.shape(), x.dtype());
   const Tensor factors = empty({{3, c.channels}}, x.dtype());
@@ -125,8 +132,8 @@ ChannelGradients channel_gradients(const Tensor& g, const Tensor& x, const Tenso
   const int64_t slice = c.channels * c.inner * x.item_size(), row = c.channels * x.item_size();
   LongWorkScope scope(x.numel());
   parallel_for(0, c.outer, samples_per_task(c), [&](int64_t lo, int64_t hi) {
-    kernel(g.raw() + lo * slice, x.raw() + lo * slice, factors.raw(), factors.raw() + row, factors.raw() + 2 * row, dx.raw() + lo * slice,
-           hi - lo, c.channels, c.inner);
+    kernel(g.raw() + lo * slice, x.raw() + lo * slice, factors.raw(), factors.raw() + row,
+           factors.raw() + 2 * row, dx.raw() + lo * slice, hi - lo, c.channels, c.inner);
   });
   return result;
 }
@@ -140,8 +147,8 @@ void update_running(const Tensor& running, const Tensor& batch, double momentum)
 }
 
 void check_channels(const char* name, const Tensor& parameter, int64_t channels) {
-  TG_CHECK(!parameter.defined() || parameter.numel() == channels, name, " should contain ", channels, " elements not ",
-           parameter.defined() ? parameter.numel() : 0);
+  TG_CHECK(!parameter.defined() || parameter.numel() == channels, name, " should contain ", channels,
+           " elements not ", parameter.defined() ? parameter.numel() : 0);
 }
 
 Tensor inverse_root(const Tensor& variance, double eps) {
@@ -156,10 +163,12 @@ Tensor inverse_root(const Tensor& variance, double eps) {
 
 }  // namespace
 
-Tensor batch_norm(const Tensor& input, const Tensor& running_mean, const Tensor& running_var, const Tensor& weight, const Tensor& bias,
-                  bool training, double momentum, double eps) {
-  TG_CHECK(input.dim() >= 2, "batch_norm: expected at least 2 dimensions (batch, channels, ...), got ", to_string(input.shape()));
-  TG_CHECK_AS(not_implemented, input.is_floating(), "\"batch_norm\" not implemented for '", scalar_type_name(input.dtype()), "'");
+Tensor batch_norm(const Tensor& input, const Tensor& running_mean, const Tensor& running_var,
+                  const Tensor& weight, const Tensor& bias, bool training, double momentum, double eps) {
+  TG_CHECK(input.dim() >= 2, "batch_norm: expected at least 2 dimensions (batch, channels, ...), got ",
+           to_string(input.shape()));
+  TG_CHECK_AS(not_implemented, input.is_floating(), "\"batch_norm\" not implemented for '",
+              scalar_type_name(input.dtype()), "'");
   const Channels c(input);
   TG_CHECK(training || running_mean.defined(), "running_mean must be defined in evaluation mode");
   TG_CHECK(training || running_var.defined(), "running_var must be defined in evaluation mode");
@@ -167,7 +176,8 @@ Tensor batch_norm(const Tensor& input, const Tensor& running_mean, const Tensor&
   check_channels("running_var", running_var, c.channels);
   check_channels("weight", weight, c.channels);
   check_channels("bias", bias, c.channels);
-  TG_CHECK_VALUE(!training || c.count() != 1, "Expected more than 1 value per channel when training, got input size torch.Size(",
+  TG_CHECK_VALUE(!training || c.count() != 1,
+                 "Expected more than 1 value per channel when training, got input size torch.Size(",
                  to_string(input.shape()), ")");
 
   const Tensor x = row_major(input);
@@ -189,40 +199,46 @@ Tensor batch_norm(const Tensor& input, const Tensor& running_mean, const Tensor&
     mean = contiguous_values(cast_if_needed(running_mean, x.dtype()));
     rstd = inverse_root(row_major(cast_if_needed(running_var, x.dtype())), eps);
   }
-  const auto parameter = [&](const Tensor& t) { return t.defined() ? row_major(cast_if_needed(t, x.dtype())) : t; };
+  const auto parameter = [&](const Tensor& t) {
+    return t.defined() ? row_major(cast_if_needed(t, x.dtype())) : t;
+  };
   const Tensor y = normalize_channels(x, c, mean, rstd, parameter(weight), parameter(bias));
-  return record("NativeBatchNormBackward0", y, {input, weight, bias}, {save(input), save(weight), save(mean), save(rstd)},
-                [training, eps](Backward& b) {
-    const Tensor input = b.saved(0), weight = b.saved(1), mean = b.saved(2), rstd = b.saved(3);
-    if (Backward::creates_graph()) {
-      const Tensor &g = b.grad(), scale = per_channel(weight, input);
-      NormFormula formula;
-      if (training) {
-        formula = normalization_formula(g, input, scale, Channels(input).mask(input.dim()), true, eps);
-      } else {
-        const Tensor inverse = per_channel(rstd, input);
-        formula = {scale.defined() ? g * (scale * inverse) : g * inverse, (input - per_channel(mean, input)) * inverse};
-      }
-      Dims but_channels;
-      for (int i = 0; i < input.dim(); ++i)
-        if (i != 1) but_channels.push_back(i);
-      b.give(0, formula.dx);
-      b.give(1, [&] { return sum(g * formula.normal, but_channels); });
-      b.give(2, [&] { return sum(g, but_channels); });
-      return;
-    }
-    const auto scale = weight.defined() ? row_major(cast_if_needed(weight, input.dtype())) : weight;
-    const ChannelGradients d = channel_gradients(row_major(cast_if_needed(b.grad(), input.dtype())), row_major(input), scale, mean, rstd,
-                                                 training);
-    b.give(0, d.x);
-    b.give(1, d.weight);
-    b.give(2, d.bias);
-  });
+  return record(
+      "NativeBatchNormBackward0", y, {input, weight, bias},
+      {save(input), save(weight), save(mean), save(rstd)}, [training, eps](Backward& b) {
+        const Tensor input = b.saved(0), weight = b.saved(1), mean = b.saved(2), rstd = b.saved(3);
+        if (Backward::creates_graph()) {
+          const Tensor &g = b.grad(), scale = per_channel(weight, input);
+          NormFormula formula;
+          if (training) {
+            formula = normalization_formula(g, input, scale, Channels(input).mask(input.dim()), true, eps);
+          } else {
+            const Tensor inverse = per_channel(rstd, input);
+            formula = {scale.defined() ? g * (scale * inverse) : g * inverse,
+                       (input - per_channel(mean, input)) * inverse};
+          }
+          Dims but_channels;
+          for (int i = 0; i < input.dim(); ++i)
+            if (i != 1) but_channels.push_back(i);
+          b.give(0, formula.dx);
+          b.give(1, [&] { return sum(g * formula.normal, but_channels); });
+          b.give(2, [&] { return sum(g, but_channels); });
+          return;
+        }
+        const auto scale = weight.defined() ? row_major(cast_if_needed(weight, input.dtype())) : weight;
+        const ChannelGradients d = channel_gradients(row_major(cast_if_needed(b.grad(), input.dtype())),
+                                                     row_major(input), scale, mean, rstd, training);
+        b.give(0, d.x);
+        b.give(1, d.weight);
+        b.give(2, d.bias);
+      });
 }
 
-Tensor instance_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var, const Tensor& weight, const Tensor& bias,
-                     bool use_input_stats, double momentum, double eps) {
-  TG_CHECK(x.dim() >= 2, "instance_norm: expected at least 2 dimensions (batch, channels, ...), got ", to_string(x.shape()));
+Tensor instance_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var,
+                     const Tensor& weight, const Tensor& bias, bool use_input_stats, double momentum,
+                     double eps) {
+  TG_CHECK(x.dim() >= 2, "instance_norm: expected at least 2 dimensions (batch, channels, ...), got ",
+           to_string(x.shape()));
   TG_CHECK(use_input_stats || (running_mean.defined() && running_var.defined()),
            "Expected running_mean and running_var to be defined when use_input_stats is false");
   const int64_t batch = x.shape()[0], channels = x.shape()[1];
@@ -231,14 +247,18 @@ Tensor instance_norm(const Tensor& x, const Tensor& running_mean, const Tensor& 
   flat[1] = batch * channels;
   // Every (sample, channel) is a channel of its own; the running statistics are averages over the samples.
   const auto repeated = [&](const Tensor& t) {
-    return t.defined() ? reshape(expand(reshape(t, {{1, channels}}), {{batch, channels}}), {{batch * channels}}) : t;
+    return t.defined()
+               ? reshape(expand(reshape(t, {{1, channels}}), {{batch, channels}}), {{batch * channels}})
+               : t;
   };
   const auto own_copy = [&](const Tensor& t) { return t.defined() ? contiguous_values(repeated(t)) : t; };
   const Tensor means = own_copy(running_mean), variances = own_copy(running_var);
-  const Tensor y = batch_norm(reshape(x, flat), means, variances, repeated(weight), repeated(bias), use_input_stats, momentum, eps);
+  const Tensor y = batch_norm(reshape(x, flat), means, variances, repeated(weight), repeated(bias),
+                              use_input_stats, momentum, eps);
   if (use_input_stats) {
     const autograd::NoGrad no_grad;
-    for (const auto& [running, samples] : {std::pair{running_mean, means}, std::pair{running_var, variances}}) {
+    for (const auto& [running, samples] :
+         {std::pair{running_mean, means}, std::pair{running_var, variances}}) {
       if (!running.defined()) continue;
       copy_values(running, mean(reshape(samples, {{batch, channels}}), Dims{0}));
       running.bump_version();

@@ -9,10 +9,13 @@ struct NormFormula {
   Tensor dx;
   Tensor normal;  // the normalised x, before weight and bias
 };
-/// The derivative of normalisation over the masked dimensions in differentiable operations. `weight` is undefined or
-/// broadcasts to x.
-NormFormula normalization_formula(const Tensor& g, const Tensor& x, const Tensor& weight, DimMask mask, bool centered, double eps);
+/// The derivative of normalisation over the masked dimensions in differentiable operations. `weight` is
+/// undefined or broadcasts to x.
+NormFormula normalization_formula(const Tensor& g, const Tensor& x, const Tensor& weight, DimMask mask,
+                                  bool centered, double eps);
 
-inline Tensor row_major(const Tensor& x) { return !x.defined() || x.is_contiguous() ? x : contiguous_values(x); }
+inline Tensor row_major(const Tensor& x) {
+  return !x.defined() || x.is_contiguous() ? x : contiguous_values(x);
+}
 
 }  // namespace tapegrad

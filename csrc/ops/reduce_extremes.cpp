@@ -48,14 +48,17 @@ Tensor share_among_ties(const Tensor& g, const Tensor& x, const Tensor& y) {
 
 void check_not_empty(const char* name, const Tensor& x) {
   TG_CHECK(x.numel() > 0, name,
-           "(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument.");
+           "(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim "
+           "with the 'dim' argument.");
 }
 
-Tensor extreme_over(const char* node_name, const char* name, ReduceOp op, const Tensor& x, const OptionalDims& dims, bool keepdim) {
+Tensor extreme_over(const char* node_name, const char* name, ReduceOp op, const Tensor& x,
+                    const OptionalDims& dims, bool keepdim) {
   const DimMask mask = dim_mask(dims, x.dim());
   if (!dims) check_not_empty(name, x);
   for (int i = 0; i < x.dim(); ++i)
-    TG_CHECK_INDEX(!(mask >> i & 1) || x.shape()[i] > 0, name, "(): Expected reduction dim ", i, " to have non-zero size.");
+    TG_CHECK_INDEX(!(mask >> i & 1) || x.shape()[i] > 0, name, "(): Expected reduction dim ", i,
+                   " to have non-zero size.");
   Tensor out = reduce_values(op, x, mask, reduced_shape(x.shape(), mask, keepdim));
   if (!x.is_floating()) return out;
   return record(node_name, out, {x}, {save(x), save_output(out)}, [mask, keepdim](Backward& b) {
@@ -266,11 +269,12 @@ ValuesAndIndices select_along(const Tensor& x, int dim, bool keepdim, Choose cho
 }
 
 void check_median_type(const Tensor& x) {
-  TG_CHECK_AS(not_implemented, x.dtype() != DType::bool_, "\"median_cpu\" not implemented for 'Bool'; convert it with .int().");
+  TG_CHECK_AS(not_implemented, x.dtype() != DType::bool_,
+              "\"median_cpu\" not implemented for 'Bool'; convert it with .int().");
 }
 
-std::tuple<Tensor, Tensor> median_along(const char* node_name, bool ignore_nan,
-                                        const Tensor& x, int64_t dim, bool keepdim) {
+std::tuple<Tensor, Tensor> median_along(const char* node_name, bool ignore_nan, const Tensor& x, int64_t dim,
+                                        bool keepdim) {
   check_median_type(x);
   const int at = wrap_dim(dim, x.dim());
   TG_CHECK_INDEX(x.dim() == 0 || x.shape()[at] > 0, "median(): Expected reduction dim ", at,

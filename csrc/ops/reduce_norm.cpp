@@ -1,10 +1,9 @@
-// Norms of vectors.
+// Vector norms.
 #include <cmath>
 
 #include "autograd/record.h"
 #include "ops/arithmetic.h"
 #include "ops/copy.h"
-#include "ops/copy_ops.h"
 #include "ops/formula.h"
 #include "ops/reduce.h"
 #include "ops/reduce_formula.h"
@@ -18,54 +17,62 @@ using autograd::save_output;
 
 namespace {
 
-Tensor norm_values(const Tensor& x, double p, const OptionalDims& dims, bool keepdim) {
+Tensor norm_values(const Tensor& x, double p, DimMask mask, IntSpan shape) {
   const autograd::NoGrad no_grad;
   if (p == 2) {
-    const DimMask mask = dim_mask(dims, x.dim());
-    const Tensor out = reduce_values(ReduceOp::sum_squares, x, mask, reduced_shape(x.shape(), mask, keepdim));
-    return out.numel() == 1 ? (square_root_values(out), out) : sqrt(out);
+    const Tensor out = reduce_values(ReduceOp::sum_squares, x, mask, shape);
+    square_root_values(out);
+    return out;
   }
-  if (p == 0) return sum(x != 0, dims, keepdim, x.dtype());
-  if (p == 1) return sum(abs(x), dims, keepdim);
-  if (std::isinf(p)) return p > 0 ? amax(abs(x), dims, keepdim) : amin(abs(x), dims, keepdim);
-  return pow(sum(pow(abs(x), p), dims, keepdim), 1 / p);
+  if (p == 0)
+    return cast_values(reduce_values(ReduceOp::sum, cast_values(x, DType::bool_), mask, shape), x.dtype());
+  const Tensor magnitude = abs(x);
+  if (p == 1) return reduce_values(ReduceOp::sum, magnitude, mask, shape);
+  if (std::isinf(p)) {
+    const Tensor out = reduce_values(p > 0 ? ReduceOp::max : ReduceOp::min, magnitude, mask, shape);
+    if (x.numel() == 0) fill_values(out, 0);
+    return out;
+  }
+  return pow(reduce_values(ReduceOp::sum, pow(magnitude, Scalar(p)), mask, shape), Scalar(1 / p));
 }
 
-/// a / b, and 0 where b is 0: a vector of zeros has no direction.
-Tensor quotient(const Tensor& a, const Tensor& b) { return where(b == 0, 0, a / b); }
-
-/// The gradient for x; g and norm broadcast against x.
-Tensor norm_gradient(const Tensor& g, const Tensor& x, const Tensor& norm, double p, DimMask mask) {
-  if (p == 0) return full_values(x.shape(), Scalar(0.0), x.dtype());
+// y is the norm, g its gradient, both broadcastable to x.
+Tensor norm_gradient(const Tensor& g, const Tensor& x, const Tensor& y, double p, DimMask mask) {
+  if (p == 0) return zero_like(x);
   if (p == 1) return g * sign(x);
-  if (p == 2) return x * quotient(g, norm);
-  if (std::isinf(p)) {  // shared evenly among the elements of that magnitude
-    const Tensor reached = to(abs(x) == norm, x.dtype());
+  if (p == 2) return x * where(y == 0, 0, g / y);
+  if (std::isinf(p)) {
+    const Tensor ties = eq(abs(x), y);
     Dims dims;
     for (int i = 0; i < x.dim(); ++i)
       if (mask >> i & 1) dims.push_back(i);
-    return sign(x) * reached * (g / sum(reached, dims, /*keepdim=*/true));
+    return where(ties, sign(x) * (g / sum(ties, dims.empty() ? OptionalDims{} : dims, true)), 0);
   }
-  const Tensor size = abs(x);
-  const Tensor power = p < 1 ? where(size == 0, 0, pow(size, p - 1)) : pow(size, p - 1);
-  return sign(x) * power * quotient(g, pow(norm, p - 1));
+  const Tensor scale = where(y == 0, 0, g * pow(y, Scalar(1 - p)));
+  if (p < 2) return where(x == 0, 0, sign(x) * pow(abs(x), Scalar(p - 1))) * scale;
+  return x * pow(abs(x), Scalar(p - 2)) * scale;
 }
 
 }  // namespace
 
 Tensor vector_norm(const Tensor& input, double p, const OptionalDims& dims, bool keepdim,
                    std::optional<DType> dtype) {
-  TG_CHECK(is_floating(dtype.value_or(input.dtype())),
+  TG_CHECK(input.is_floating(),
            "linalg.vector_norm: Expected a floating point or complex tensor as input. Got ",
-           scalar_type_name(dtype.value_or(input.dtype())), "; convert it with .float()");
-  const Tensor x = dtype && *dtype != input.dtype() ? to(input, *dtype) : input;
+           scalar_type_name(input.dtype()));
+  TG_CHECK(!dtype || is_floating(*dtype),
+           "linalg.vector_norm: dtype should be floating point or complex. Got ", scalar_type_name(*dtype));
+  const Tensor x = cast_if_needed(input, dtype.value_or(input.dtype()));
   const DimMask mask = dim_mask(dims, x.dim());
-  const Tensor out = norm_values(x, p, dims, keepdim);
-  return record("LinalgVectorNormBackward0", out, {x}, {save(x), save_output(out)},
+  TG_CHECK(reduced_count(x.shape(), mask) > 0 || (p >= 0 && !std::isinf(p)),
+           "linalg.vector_norm cannot compute the ", p, " norm on an empty ", dims ? "dimension" : "tensor",
+           " because the operation does not have an identity");
+  const Tensor out = norm_values(x, p, mask, reduced_shape(x.shape(), mask, keepdim));
+  return record("LinalgVectorNormBackward0", out, {input}, {save(input), save_output(out)},
                 [p, mask, keepdim](Backward& b) {
                   const Tensor x = b.saved(0);
-                  const Tensor norm = restore_dims(b.saved(1), x.shape(), mask, keepdim);
-                  return norm_gradient(restore_dims(b.grad(), x.shape(), mask, keepdim), x, norm, p, mask);
+                  return norm_gradient(restore_dims(b.grad(), x.shape(), mask, keepdim), x,
+                                       restore_dims(b.saved(1), x.shape(), mask, keepdim), p, mask);
                 });
 }
 

@@ -151,8 +151,7 @@ Tensor kept_dims_first(const Tensor& x, DimMask mask) {
   return contiguous_values(make_view(x, shape, strides, x.storage_offset()));
 }
 
-Tensor reduce_values(ReduceOp op, const Tensor& x, DimMask mask, IntSpan result_shape,
-                     const Tensor& center) {
+Tensor reduce_values(ReduceOp op, const Tensor& x, DimMask mask, IntSpan result_shape, const Tensor& center) {
   Tensor out = empty(result_shape, result_dtype(op, x.dtype()));
   const char* centers = center.defined() ? center.raw() : nullptr;
   if (x.is_contiguous() && mask == all_dims(x.dim())) [[likely]] {
@@ -166,13 +165,15 @@ Tensor reduce_values(ReduceOp op, const Tensor& x, DimMask mask, IntSpan result_
     const int64_t samples = groups.list[0].size, kept = groups.list[1].size, n = groups.list[2].size;
     const Tensor partial = empty({{samples, kept}}, out.dtype());
     for (int64_t i = 0; i < samples; ++i)
-      reduce_block(op, x.dtype(), x.raw() + i * kept * n * x.item_size(), partial.raw() + i * kept * out.item_size(), centers, kept, n, 1);
+      reduce_block(op, x.dtype(), x.raw() + i * kept * n * x.item_size(),
+                   partial.raw() + i * kept * out.item_size(), centers, kept, n, 1);
     reduce_block(combining(op), out.dtype(), partial.raw(), out.raw(), nullptr, 1, samples, kept);
     return out;
   }
   if (!whole || (centers && groups.reduced > 1)) {
     const Tensor ordered = kept_dims_first(x, mask);
-    reduce_block(op, x.dtype(), ordered.raw(), out.raw(), centers, out.numel(), reduced_count(x.shape(), mask), 1);
+    reduce_block(op, x.dtype(), ordered.raw(), out.raw(), centers, out.numel(),
+                 reduced_count(x.shape(), mask), 1);
     return out;
   }
 

@@ -60,7 +60,12 @@ def set_printoptions(
         if profile not in _PROFILES:
             raise ValueError(f"set_printoptions: expected profile default, short or full, got {profile!r}")
         options = _PROFILES[profile]
-    given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
+    given: dict[str, Any] = {
+        "precision": precision,
+        "threshold": threshold,
+        "edgeitems": edgeitems,
+        "linewidth": linewidth,
+    }
     for name, value in given.items():
         if value is not None and (isinstance(value, str) or value < 0):
             raise ValueError(f"set_printoptions: expected {name} to be a number >= 0, got {value!r}")
