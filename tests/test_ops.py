@@ -314,6 +314,7 @@ OUTSIDE_THE_TABLE = {
     "feature_alpha_dropout",
     "feature_dropout",
     "float",
+    "from_dlpack",
     "from_numpy",
     "frombuffer",
     "get_default_dtype",

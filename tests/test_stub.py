@@ -44,6 +44,8 @@ def test_user_program_type_checks(tmp_path):
         capture_output=True, text=True, check=False, env=environment, cwd=tmp_path,
     )  # fmt: skip
     problems = [line for line in result.stdout.splitlines() if "error:" in line]
-    assert any("Revealed type" in line and "Tensor" in line for line in result.stdout.splitlines()), result.stdout
+    assert any("Revealed type" in line and "Tensor" in line for line in result.stdout.splitlines()), (
+        result.stdout
+    )
     assert len(problems) == 1, result.stdout
     assert "tanh" in problems[0] and "str" in problems[0]

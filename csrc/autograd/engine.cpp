@@ -44,15 +44,16 @@ class Engine {
   bool accumulate_;
   std::span<const Edge> inputs_;
   std::vector<Tensor> captured_;
-  std::unordered_set<Node*> needed_;  // only with inputs_
-  std::vector<Node*> heap_;           // reached, not yet executed; deepest first
+  std::unordered_set<Node*> needed_;                         // only with inputs_
+  std::vector<Node*> heap_;                                  // reached, not yet executed; deepest first
   std::unordered_map<Node*, std::vector<Tensor>> overflow_;  // for nodes that another run is using
   std::vector<Tensor> results_;
 };
 
 // Note [Engine scratch]
-// A run keeps the gradients that arrive at a node inside the node itself, which needs no lookup. A node that is in use
-// by another run (another thread, or an outer run while a hook starts a new one) is kept in a table instead.
+// A run keeps the gradients that arrive at a node inside the node itself, which needs no lookup. A node that
+// is in use by another run (another thread, or an outer run while a hook starts a new one) is kept in a table
+// instead.
 Engine::Buffer Engine::buffer(Node* node) {
   if (node->runner_ == this) return {&node->pending_, node->more_pending_.get()};
   if (node->runner_ == nullptr) {
@@ -88,7 +89,8 @@ void Engine::release(Node* node) {
 namespace {
 
 bool is_unique(const Tensor& tensor) {
-  return tensor->references == 1 && tensor->storage->unique() && !tensor->python_object && tensor.is_contiguous();
+  return tensor->references == 1 && tensor->storage->unique() && !tensor->python_object &&
+         tensor.is_contiguous();
 }
 
 void accumulate_into(Tensor& slot, Tensor gradient) {
@@ -159,7 +161,8 @@ void Engine::execute(Node* node) {
       if (gradients[output].defined())
         if (Tensor replaced = hook->call(gradients[output]); replaced.defined()) gradients[output] = replaced;
     for (auto& [output, tensor] : node->extras_->retained)
-      if (gradients[output].defined()) set_gradient(Tensor(tensor), modes.grad ? gradients[output] : detach(gradients[output]));
+      if (gradients[output].defined())
+        set_gradient(Tensor(tensor), modes.grad ? gradients[output] : detach(gradients[output]));
     if (!node->extras_->pre_hooks.empty()) {
       std::vector<Tensor> arrived(gradients.begin(), gradients.end());
       const auto hooks = node->extras_->pre_hooks;
@@ -204,7 +207,8 @@ void Engine::execute(Node* node) {
     for (auto& [id, hook] : hooks) hook->call(computed, arrived);
     std::copy(computed.begin(), computed.end(), results.begin());
   }
-  // Let go of what arrived, so that a gradient that is passed on is owned by nobody else and may be added to in place.
+  // Let go of what arrived, so that a gradient that is passed on is owned by nobody else and may be added to
+  // in place.
   for (Tensor& gradient : gradients) gradient.reset();
   for (size_t i = 0; i < edges.size(); ++i) {
     const Edge& edge = edges[i];
@@ -214,8 +218,8 @@ void Engine::execute(Node* node) {
   }
 }
 
-// Fits a computed gradient to the shape and type of the tensor that it belongs to: formulas need not care about
-// broadcasting and promotion.
+// Fits a computed gradient to the shape and type of the tensor that it belongs to: formulas need not care
+// about broadcasting and promotion.
 void Engine::fit(Node* source, int position, const Edge& edge, Tensor& gradient) {
   const OutputMeta& meta = edge.node->output(edge.input_nr);
   if (!(gradient.shape() == meta.shape)) {
@@ -225,8 +229,8 @@ void Engine::fit(Node* source, int position, const Edge& edge, Tensor& gradient)
       const int64_t size = to[to.size() - 1 - i];
       expandable = size == 1 || size == from[from.size() - 1 - i];
     }
-    TG_CHECK(expandable, "Function ", source->name(), " returned an invalid gradient at index ", position, " - got ",
-             to_string(from), " but expected shape compatible with ", to_string(to));
+    TG_CHECK(expandable, "Function ", source->name(), " returned an invalid gradient at index ", position,
+             " - got ", to_string(from), " but expected shape compatible with ", to_string(to));
     gradient = gradient_ops.sum_to_shape(gradient, to);
   }
   if (gradient.dtype() != meta.dtype) gradient = gradient_ops.cast(gradient, meta.dtype);
@@ -262,26 +266,31 @@ std::vector<Tensor> run_backward(std::vector<Edge> roots, std::vector<Tensor> gr
   return engine.take_captured();
 }
 
-std::vector<Tensor> backward(std::span<const Tensor> tensors, std::span<const Tensor> gradients, bool keep_graph,
-                             bool create_graph, std::span<const Tensor> inputs, bool accumulate) {
+std::vector<Tensor> backward(std::span<const Tensor> tensors, std::span<const Tensor> gradients,
+                             bool keep_graph, bool create_graph, std::span<const Tensor> inputs,
+                             bool accumulate) {
   std::vector<Edge> roots;
   std::vector<Tensor> root_gradients;
   for (size_t i = 0; i < tensors.size(); ++i) {
     const Tensor& tensor = tensors[i];
-    TG_CHECK(requires_grad(tensor), "element ", i, " of tensors does not require grad and does not have a grad_fn. "
-             "No operation that led to it had an input with requires_grad=True, or it was computed under no_grad().");
+    TG_CHECK(requires_grad(tensor), "element ", i,
+             " of tensors does not require grad and does not have a grad_fn. "
+             "No operation that led to it had an input with requires_grad=True, or it was computed under "
+             "no_grad().");
     Tensor gradient = i < gradients.size() ? gradients[i] : Tensor();
     if (!gradient.defined()) {
-      TG_CHECK(tensor.numel() == 1, "grad can be implicitly created only for scalar outputs. This one has shape ",
+      TG_CHECK(tensor.numel() == 1,
+               "grad can be implicitly created only for scalar outputs. This one has shape ",
                to_string(tensor.shape()), ": reduce it with sum() or mean(), or pass gradient=.");
       TG_CHECK(tensor.is_floating(), "grad can be implicitly created only for real scalar outputs but got ",
                dtype_name(tensor.dtype()));
       gradient = gradient_ops.cast(gradient_ops.zeros(tensor.shape(), tensor.dtype()), tensor.dtype());
-      dispatch_floating(tensor.dtype(), [&](auto tag) { *gradient.data<typename decltype(tag)::type>() = 1; });
+      dispatch_floating(tensor.dtype(),
+                        [&](auto tag) { *gradient.data<typename decltype(tag)::type>() = 1; });
     } else {
-      TG_CHECK(gradient.shape() == tensor.shape(), "Mismatch in shape: grad_output[", i, "] has a shape of torch.Size(",
-               to_string(gradient.shape()), ") and output[", i, "] has a shape of torch.Size(", to_string(tensor.shape()),
-               ").");
+      TG_CHECK(gradient.shape() == tensor.shape(), "Mismatch in shape: grad_output[", i,
+               "] has a shape of torch.Size(", to_string(gradient.shape()), ") and output[", i,
+               "] has a shape of torch.Size(", to_string(tensor.shape()), ").");
       if (gradient.dtype() != tensor.dtype()) gradient = gradient_ops.cast(gradient, tensor.dtype());
     }
     roots.push_back(gradient_edge(tensor));
@@ -292,8 +301,8 @@ std::vector<Tensor> backward(std::span<const Tensor> tensors, std::span<const Te
     TG_CHECK(requires_grad(input), "One of the differentiated Tensors does not require grad");
     input_edges.push_back(gradient_edge(input));
   }
-  std::vector<Tensor> captured =
-      run_backward(std::move(roots), std::move(root_gradients), keep_graph, create_graph, input_edges, accumulate);
+  std::vector<Tensor> captured = run_backward(std::move(roots), std::move(root_gradients), keep_graph,
+                                              create_graph, input_edges, accumulate);
   if (accumulate)  // inputs that are not leaves
     for (size_t i = 0; i < inputs.size(); ++i)
       if (captured[i].defined()) {

@@ -5,13 +5,14 @@
 namespace tapegrad::autograd {
 
 /// Runs the graph backward from `roots` (edges with their gradients).
-/// With `inputs`, only what leads to them is executed; their gradients are returned instead of accumulated unless
-/// `accumulate`. A gradient that never arrived is undefined.
+/// With `inputs`, only what leads to them is executed; their gradients are returned instead of accumulated
+/// unless `accumulate`. A gradient that never arrived is undefined.
 std::vector<Tensor> run_backward(std::vector<Edge> roots, std::vector<Tensor> gradients, bool keep_graph,
                                  bool create_graph, std::span<const Edge> inputs, bool accumulate);
 
 /// backward() of tensors: `gradients` may hold undefined tensors for scalars. Errors with PyTorch's words.
-std::vector<Tensor> backward(std::span<const Tensor> tensors, std::span<const Tensor> gradients, bool keep_graph,
-                             bool create_graph, std::span<const Tensor> inputs, bool accumulate);
+std::vector<Tensor> backward(std::span<const Tensor> tensors, std::span<const Tensor> gradients,
+                             bool keep_graph, bool create_graph, std::span<const Tensor> inputs,
+                             bool accumulate);
 
 }  // namespace tapegrad::autograd

@@ -1,5 +1,5 @@
-// The few operations that the engine itself needs. The layer above fills them in, so that autograd does not depend
-// on it; all of them are differentiable.
+// The few operations that the engine itself needs. The layer above fills them in, so that autograd does not
+// depend on it; all of them are differentiable.
 #pragma once
 #include "core/tensor.h"
 

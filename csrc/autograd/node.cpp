@@ -30,9 +30,9 @@ void Node::set_output(uint32_t i, const Tensor& tensor) {
 }
 
 // Note [Iterative destruction]
-// Deleting a node drops its edges and saved tensors, which may be the last owners of further nodes. Instead of
-// recursing, a node whose count reaches zero is queued and the outermost call deletes until the queue is empty, so
-// that graphs of any depth are freed with constant stack.
+// Deleting a node drops its edges and saved tensors, which may be the last owners of further nodes. Instead
+// of recursing, a node whose count reaches zero is queued and the outermost call deletes until the queue is
+// empty, so that graphs of any depth are freed with constant stack.
 void Node::on_zero() {
   static std::vector<Node*> condemned;
   static bool draining = false;

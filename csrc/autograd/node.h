@@ -74,8 +74,8 @@ struct Node : Pooled, RefCounted {
   }
   bool has_extras() const { return static_cast<bool>(extras_); }
 
-  // 1 + the largest depth among the inputs' nodes: executing by falling depth is a valid order, because every edge
-  // points to a smaller depth.
+  // 1 + the largest depth among the inputs' nodes: executing by falling depth is a valid order, because every
+  // edge points to a smaller depth.
   uint32_t depth = 0;
   bool saved_released = false;
 

@@ -96,7 +96,8 @@ class FunctionNode final : public Node {
 
   std::string name() const override { return name_; }
   void apply(std::span<Tensor> gradients, std::span<Tensor> results) override {
-    if (saved_released) [[unlikely]] fail_backward_twice(*this);
+    if (saved_released) [[unlikely]]
+      fail_backward_twice(*this);
     Backward context(this, gradients, results, {saved_, saved_count_});
     if constexpr (std::is_void_v<std::invoke_result_t<F&, Backward&>>)
       function_(context);
@@ -145,8 +146,8 @@ bool any_tracked(const Inputs& inputs) {
 
 /// Records an operation with several outputs; outputs of integer types are left out of the graph.
 template <class Inputs, class F>
-void record_outputs(const char* name, std::span<Tensor> outputs, const Inputs& inputs, std::initializer_list<Save> saves,
-                    F function) {
+void record_outputs(const char* name, std::span<Tensor> outputs, const Inputs& inputs,
+                    std::initializer_list<Save> saves, F function) {
   if (!any_tracked(inputs)) return;
   auto* node = new FunctionNode<F>(name, inputs, saves, std::move(function));
   Ref<Node> owner(node);
@@ -161,23 +162,24 @@ void record_outputs(const char* name, std::span<Tensor> outputs, const Inputs& i
 
 /// Records an operation with one output, and returns that output.
 template <class F>
-Tensor record(const char* name, Tensor output, TensorRefs inputs, std::initializer_list<Save> saves, F function) {
+Tensor record(const char* name, Tensor output, TensorRefs inputs, std::initializer_list<Save> saves,
+              F function) {
   record_outputs(name, {&output, 1}, inputs, saves, std::move(function));
   return output;
 }
 /// The same for an operation on a list of tensors.
 template <class F>
-Tensor record(const char* name, Tensor output, const std::vector<Tensor>& inputs, std::initializer_list<Save> saves,
-              F function) {
+Tensor record(const char* name, Tensor output, const std::vector<Tensor>& inputs,
+              std::initializer_list<Save> saves, F function) {
   record_outputs(name, {&output, 1}, inputs, saves, std::move(function));
   return output;
 }
 
-/// Records an operation that has just written its result into `self`, and counts the write. Call check_inplace before
-/// the write; what was in `self` before can only be saved as a clone.
+/// Records an operation that has just written its result into `self`, and counts the write. Call
+/// check_inplace before the write; what was in `self` before can only be saved as a clone.
 template <class F>
-const Tensor& record_inplace(const char* name, const Tensor& self, TensorRefs inputs, std::initializer_list<Save> saves,
-                             F function) {
+const Tensor& record_inplace(const char* name, const Tensor& self, TensorRefs inputs,
+                             std::initializer_list<Save> saves, F function) {
   if (!any_tracked(inputs)) {
     self.bump_version();
     return self;

@@ -10,27 +10,32 @@ SavedTensor::SavedTensor(const Tensor& tensor, bool is_output) : is_output_(is_o
     tensor_ = detach(tensor);
     return;
   }
-  TG_CHECK(!tensor->is_inference,
-           "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
-           "computation tracked by autograd. To work around this, make a clone to get a normal tensor, or use "
-           "`torch.no_grad()` instead of `torch.inference_mode()`.");
+  TG_CHECK(
+      !tensor->is_inference,
+      "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode "
+      "in "
+      "computation tracked by autograd. To work around this, make a clone to get a normal tensor, or use "
+      "`torch.no_grad()` instead of `torch.inference_mode()`.");
   tensor_ = tensor;
 }
 
 namespace {
 
-[[noreturn]] void fail_modified(const Tensor& tensor, bool is_output, uint32_t output_nr, Node* owner, uint32_t expected) {
+[[noreturn]] void fail_modified(const Tensor& tensor, bool is_output, uint32_t output_nr, Node* owner,
+                                uint32_t expected) {
   std::string producer;
   if (is_output)
     producer = concat(", which is output ", output_nr, " of ", owner->name(), ",");
   else if (Node* node = grad_fn(tensor))
     producer = concat(", which is output ", tensor->output_nr, " of ", node->name(), ",");
-  fail(ErrorKind::runtime,
-       "one of the variables needed for gradient computation has been modified by an inplace operation: [torch.",
-       scalar_type_name(tensor.dtype()), "Tensor ", to_string(tensor.shape()), "]", producer, " is at version ",
-       tensor.version(), "; expected version ", expected, " instead. Hint: ", owner->name(),
-       " saved this tensor for its derivative; use the out-of-place form of the operation that changed it, or "
-       "clone() the tensor before changing it.");
+  fail(
+      ErrorKind::runtime,
+      "one of the variables needed for gradient computation has been modified by an inplace operation: "
+      "[torch.",
+      scalar_type_name(tensor.dtype()), "Tensor ", to_string(tensor.shape()), "]", producer,
+      " is at version ", tensor.version(), "; expected version ", expected, " instead. Hint: ", owner->name(),
+      " saved this tensor for its derivative; use the out-of-place form of the operation that changed it, or "
+      "clone() the tensor before changing it.");
 }
 
 }  // namespace
@@ -45,9 +50,12 @@ Tensor SavedTensor::unpack(Node* owner) const {
 
 void fail_backward_twice(const Node& node) {
   fail(ErrorKind::runtime,
-       "Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
-       "freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify "
-       "retain_graph=True if you need to backward through the graph a second time or if you need to access saved tensors "
+       "Trying to backward through the graph a second time (or directly access saved tensors after they have "
+       "already been "
+       "freed). Saved intermediate values of the graph are freed when you call .backward() or "
+       "autograd.grad(). Specify "
+       "retain_graph=True if you need to backward through the graph a second time or if you need to access "
+       "saved tensors "
        "after calling backward. (The freed operation is ",
        node.name(), ".)");
 }

@@ -11,13 +11,14 @@ class SavedTensor {
   SavedTensor(const Tensor& tensor, bool is_output);
 
   bool defined() const { return tensor_.defined(); }
-  /// The tensor with its history; RuntimeError when it was written to since. `owner` is the node that saved it.
+  /// The tensor with its history; RuntimeError when it was written to since. `owner` is the node that saved
+  /// it.
   Tensor unpack(Node* owner) const;
   void reset() { tensor_.reset(); }
 
  private:
-  // An input is kept as it is. An output is kept as an alias without history, because it owns the node that saves it;
-  // the history is put back by unpack.
+  // An input is kept as it is. An output is kept as an alias without history, because it owns the node that
+  // saves it; the history is put back by unpack.
   Tensor tensor_;
   uint32_t version_ = 0;
   uint16_t output_nr_ = 0;

@@ -23,12 +23,12 @@ void set_gradient(const Tensor& tensor, const Tensor& gradient) {
     return;
   }
   TG_CHECK(!gradient.is_same(tensor), "can't assign Variable as its own grad");
-  TG_CHECK(gradient.shape() == tensor.shape(), "attempting to assign a gradient of size '", to_string(gradient.shape()),
-           "' to a tensor of size '", to_string(tensor.shape()),
+  TG_CHECK(gradient.shape() == tensor.shape(), "attempting to assign a gradient of size '",
+           to_string(gradient.shape()), "' to a tensor of size '", to_string(tensor.shape()),
            "'. Please ensure that the gradient and the tensor are the same size");
   TG_CHECK(gradient.dtype() == tensor.dtype(), "attempting to assign a gradient with dtype '",
-           dtype_name(gradient.dtype()) + 6, "' to a tensor with grad_dtype '", scalar_type_name(tensor.dtype()),
-           "'. Convert it with .to(tensor.dtype) first.");
+           dtype_name(gradient.dtype()) + 6, "' to a tensor with grad_dtype '",
+           scalar_type_name(tensor.dtype()), "'. Convert it with .to(tensor.dtype) first.");
   autograd_meta(tensor).grad = gradient;
 }
 
@@ -43,7 +43,8 @@ Node* grad_fn(const Tensor& tensor) {
     if (requires_grad(base)) {
       // The base has a new history since this view was made: read the view from the base again.
       GradModeGuard record(true);
-      const Tensor fresh = gradient_ops.as_strided(base, tensor.shape(), tensor.strides(), tensor.storage_offset());
+      const Tensor fresh =
+          gradient_ops.as_strided(base, tensor.shape(), tensor.strides(), tensor.storage_offset());
       tensor->grad_fn = fresh->grad_fn;
       tensor->output_nr = fresh->output_nr;
       tensor->view_version = tensor.version();
@@ -65,10 +66,12 @@ Edge gradient_edge(const Tensor& tensor) {
 
 void set_requires_grad(const Tensor& tensor, bool value) {
   TG_CHECK(is_leaf(tensor) || value,
-           "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a subgraph "
+           "you can only change requires_grad flags of leaf variables. If you want to use a computed "
+           "variable in a subgraph "
            "that doesn't require differentiation use var_no_grad = var.detach().");
   if (!is_leaf(tensor)) return;
-  TG_CHECK(!value || tensor.is_floating(), "only Tensors of floating point dtype can require gradients. This one has dtype ",
+  TG_CHECK(!value || tensor.is_floating(),
+           "only Tensors of floating point dtype can require gradients. This one has dtype ",
            dtype_name(tensor.dtype()), "; convert it with .float() first.");
   TG_CHECK(!value || !tensor->is_inference || modes.inference,
            "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.");
@@ -93,7 +96,8 @@ AutogradMeta::~AutogradMeta() {
 
 void stop_retaining(AutogradMeta& meta) {
   if (!meta.retained_by) return;
-  std::erase_if(meta.retained_by->extras().retained, [&](const auto& entry) { return entry.second == meta.owner; });
+  std::erase_if(meta.retained_by->extras().retained,
+                [&](const auto& entry) { return entry.second == meta.owner; });
   meta.retained_by = nullptr;
 }
 
@@ -144,42 +148,55 @@ void set_history(const Tensor& tensor, Ref<Node> node) {
 
 void check_inplace(const Tensor& tensor, bool records) {
   TG_CHECK(!tensor->is_inference || modes.inference,
-           "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a normal "
+           "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to "
+           "get a normal "
            "tensor before doing inplace update.");
   if (!modes.grad) return;
-  if (tensor->base && tensor->view_kind != ViewKind::ordinary && (records || requires_grad(Tensor(tensor->base)))) {
+  if (tensor->base && tensor->view_kind != ViewKind::ordinary &&
+      (records || requires_grad(Tensor(tensor->base)))) {
     const bool tracked = requires_grad(Tensor(tensor->base)) || requires_grad(tensor);
     if (tensor->view_kind == ViewKind::multi_output && (tracked || records)) {
       Node* node = grad_fn(tensor);
       const std::string name = node ? node->name() : "a multi-view operation";
       fail(ErrorKind::runtime, "Output ", tensor->output_nr, " of ", name.substr(0, name.find("Backward")),
-           " is a view and is being modified inplace. This view is the output of a function that returns multiple views. "
-           "Such functions do not allow the output views to be modified inplace. You should replace the inplace operation "
+           " is a view and is being modified inplace. This view is the output of a function that returns "
+           "multiple views. "
+           "Such functions do not allow the output views to be modified inplace. You should replace the "
+           "inplace operation "
            "by an out-of-place one.");
     }
     TG_CHECK(tensor->view_kind != ViewKind::no_grad || !tracked,
-             "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this use "
-             "case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the "
-             "inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both outside (if "
+             "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given "
+             "that this use "
+             "case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both "
+             "the view and the "
+             "inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or "
+             "both outside (if "
              "you want the inplace to be tracked).");
   }
   TG_CHECK(!tensor->requires_grad,
-           "a leaf Variable that requires grad is being used in an in-place operation. Wrap the update in torch.no_grad(), "
+           "a leaf Variable that requires grad is being used in an in-place operation. Wrap the update in "
+           "torch.no_grad(), "
            "or compute a new tensor instead.");
   TG_CHECK(!tensor->base || !tensor->base->requires_grad,
-           "a view of a leaf Variable that requires grad is being used in an in-place operation. Wrap the update in "
+           "a view of a leaf Variable that requires grad is being used in an in-place operation. Wrap the "
+           "update in "
            "torch.no_grad(), or clone() the leaf first.");
 }
 
 namespace {
 
-/// The history of a base after one of its views was written to: the gradient of the base with the view's part replaced
-/// by what flows through the operation that wrote it.
+/// The history of a base after one of its views was written to: the gradient of the base with the view's part
+/// replaced by what flows through the operation that wrote it.
 class CopySlices final : public Node {
  public:
   CopySlices(const Tensor& base, const Tensor& view, Ref<Node> function)
-      : function_(std::move(function)), base_shape_(base.shape()), base_strides_(base.strides()), view_shape_(view.shape()),
-        view_strides_(view.strides()), offset_(view.storage_offset() - base.storage_offset()) {
+      : function_(std::move(function)),
+        base_shape_(base.shape()),
+        base_strides_(base.strides()),
+        view_shape_(view.shape()),
+        view_strides_(view.strides()),
+        offset_(view.storage_offset() - base.storage_offset()) {
     const auto inner = function_->edges();
     edge_storage_.assign(inner.begin(), inner.end());
     if (edge_storage_.empty()) edge_storage_.resize(1);
@@ -287,8 +304,8 @@ void AccumulateGrad::apply(std::span<Tensor> gradients, std::span<Tensor>) {
 void AccumulateGrad::accumulate(Tensor gradient) {
   AutogradMeta& meta = autograd_meta(variable);
   if (!meta.grad.defined()) {
-    const bool exclusive = gradient->references == 1 && gradient->storage->unique() && !gradient->python_object &&
-                           gradient.is_contiguous() && !gradient->base;
+    const bool exclusive = gradient->references == 1 && gradient->storage->unique() &&
+                           !gradient->python_object && gradient.is_contiguous() && !gradient->base;
     meta.grad = exclusive && !modes.grad ? std::move(gradient) : gradient_ops.clone(gradient);
   } else if (!modes.grad && !requires_grad(meta.grad)) {
     gradient_ops.add_in_place(meta.grad, gradient);

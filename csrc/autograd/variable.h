@@ -1,4 +1,5 @@
-// What autograd keeps with a tensor: its gradient, its place in the graph, its relation to the tensor it views.
+// What autograd keeps with a tensor: its gradient, its place in the graph, its relation to the tensor it
+// views.
 #pragma once
 #include "autograd/grad_mode.h"
 #include "autograd/node.h"
@@ -12,7 +13,7 @@ struct AutogradMeta : Pooled, RefCounted {
   ~AutogradMeta() override;
   Tensor grad;
   AccumulateGrad* accumulator = nullptr;  // owned only while at rest: see AccumulateGrad
-  Node* retained_by = nullptr;  // the node that stores the gradient of a tensor with retain_grad()
+  Node* retained_by = nullptr;            // the node that stores the gradient of a tensor with retain_grad()
   TensorImpl* owner = nullptr;
   std::vector<Ref<TensorHook>> hooks;                  // of a leaf; those of other tensors live in their node
   std::vector<Ref<TensorHook>> post_accumulate_hooks;  // only on leaves
@@ -37,7 +38,8 @@ inline bool is_leaf(const Tensor& tensor) { return !requires_grad(tensor) || ten
 /// Whether an operation on `tensor` must be recorded now.
 inline bool is_tracked(const Tensor& tensor) { return requires_grad(tensor) && modes.grad; }
 
-/// The node that produced `tensor`; null for leaves. A view whose base was written to in place since gets a fresh node.
+/// The node that produced `tensor`; null for leaves. A view whose base was written to in place since gets a
+/// fresh node.
 Node* grad_fn(const Tensor& tensor);
 /// Where the gradient of `tensor` must flow; an empty edge when it needs none.
 Edge gradient_edge(const Tensor& tensor);
@@ -51,7 +53,8 @@ void stop_retaining(AutogradMeta& meta);
 void add_hook(const Tensor& tensor, Ref<TensorHook> hook);
 void remove_hook(const Tensor& tensor, const TensorHook* hook);
 
-/// A tensor on the same storage that is cut from the graph; shares the version counter unless `fresh_version`.
+/// A tensor on the same storage that is cut from the graph; shares the version counter unless
+/// `fresh_version`.
 Tensor detach(const Tensor& tensor, bool fresh_version = false);
 
 /// Notes that `view` is a differentiable view of `source` (called by every view operation).
@@ -64,8 +67,8 @@ void check_inplace(const Tensor& tensor, bool records);
 /// Makes `node` the history of `tensor` after an in-place write, and that of its base if it is a view.
 void rebase_history(const Tensor& tensor, Ref<Node> node);
 
-/// Adds arriving gradients to a leaf's .grad. The graph owns it and it owns the leaf; when no graph refers to it any more,
-/// it lets go of the leaf and rests in the leaf's AutogradMeta until the next graph.
+/// Adds arriving gradients to a leaf's .grad. The graph owns it and it owns the leaf; when no graph refers to
+/// it any more, it lets go of the leaf and rests in the leaf's AutogradMeta until the next graph.
 struct AccumulateGrad final : Node {
   explicit AccumulateGrad(Tensor leaf);
   ~AccumulateGrad() override;

@@ -1,9 +1,9 @@
 #include "bindings/arg_parser.h"
 
+#include <structmember.h>
+
 #include <cctype>
 #include <map>
-
-#include <structmember.h>
 
 #include "bindings/device.h"
 #include "ops/copy.h"
@@ -13,8 +13,7 @@ namespace tapegrad::python {
 namespace {
 
 struct OperationObject {
-  PyObject_HEAD
-  vectorcallfunc call;
+  PyObject_HEAD vectorcallfunc call;
   Operation* operation;
   bool is_method;
 };
@@ -51,18 +50,22 @@ PyObject* parse_default(std::string_view text) {
         while (i + 1 < text.size() && std::isdigit(static_cast<unsigned char>(text[i + 1]))) ++i;
       }
     PyObject* tuple = PyTuple_New(static_cast<Py_ssize_t>(values.size()));
-    for (size_t i = 0; i < values.size(); ++i) PyTuple_SET_ITEM(tuple, static_cast<Py_ssize_t>(i), PyLong_FromLongLong(values[i]));
+    for (size_t i = 0; i < values.size(); ++i)
+      PyTuple_SET_ITEM(tuple, static_cast<Py_ssize_t>(i), PyLong_FromLongLong(values[i]));
     return tuple;
   }
-  if (number.find_first_of(".einf") == std::string::npos) return PyLong_FromString(number.c_str(), nullptr, 10);
+  if (number.find_first_of(".einf") == std::string::npos)
+    return PyLong_FromString(number.c_str(), nullptr, 10);
   return PyFloat_FromDouble(PyOS_string_to_double(number.c_str(), nullptr, nullptr));
 }
 
 Parameter parse_parameter(std::string_view text) {
   static const std::map<std::string_view, Kind> kinds = {
-      {"Tensor", Kind::tensor}, {"Tensor[]", Kind::tensors}, {"Tensor[*]", Kind::tensors}, {"Operand", Kind::operand}, {"Scalar", Kind::scalar},
-      {"int", Kind::integer},   {"int[]", Kind::integers},   {"int[*]", Kind::integers}, {"float", Kind::real},
-      {"bool", Kind::boolean},  {"str", Kind::string},       {"dtype", Kind::dtype},     {"any", Kind::any}};
+      {"Tensor", Kind::tensor},   {"Tensor[]", Kind::tensors}, {"Tensor[*]", Kind::tensors},
+      {"Operand", Kind::operand}, {"Scalar", Kind::scalar},    {"int", Kind::integer},
+      {"int[]", Kind::integers},  {"int[*]", Kind::integers},  {"float", Kind::real},
+      {"bool", Kind::boolean},    {"str", Kind::string},       {"dtype", Kind::dtype},
+      {"any", Kind::any}};
   static const std::map<std::string_view, std::string_view> aliases = {
       {"dim", "axis"}, {"keepdim", "keepdims"}, {"input", "x"}, {"other", "x2"}};
   Parameter parameter;
@@ -80,7 +83,7 @@ Parameter parse_parameter(std::string_view text) {
   if (auto alias = aliases.find(name); alias != aliases.end()) parameter.alias = intern(alias->second);
   if (equals != std::string_view::npos) parameter.value = parse_default(rest.substr(equals + 1));
   const std::string shown = type == "int[*]" || type == "int[]" ? "tuple of ints"
-                            : type.starts_with("Tensor[")        ? "tuple of Tensors"
+                            : type.starts_with("Tensor[")       ? "tuple of Tensors"
                             : type == "Scalar"                  ? "Number"
                             : type == "Operand"                 ? "Tensor or Number"
                             : type == "dtype"                   ? "torch.dtype"
@@ -93,17 +96,27 @@ Parameter parse_parameter(std::string_view text) {
 bool accepts(const Parameter& parameter, PyObject* object) {
   if (object == Py_None) return parameter.optional || parameter.kind == Kind::any;
   switch (parameter.kind) {
-    case Kind::tensor: return is_tensor(object);
-    case Kind::tensors: return PyTuple_Check(object) || PyList_Check(object);
-    case Kind::operand: return is_tensor(object) || is_number(object);
+    case Kind::tensor:
+      return is_tensor(object);
+    case Kind::tensors:
+      return PyTuple_Check(object) || PyList_Check(object);
+    case Kind::operand:
+      return is_tensor(object) || is_number(object);
     case Kind::scalar:
-    case Kind::real: return is_number(object) || (is_tensor(object) && get_tensor(object).numel() == 1);
-    case Kind::integer: return is_integer(object);
-    case Kind::integers: return is_integer_sequence(object) || is_integer(object);
-    case Kind::boolean: return PyBool_Check(object) || is_number(object);
-    case Kind::string: return PyUnicode_Check(object);
-    case Kind::dtype: return is_dtype(object);
-    case Kind::any: return true;
+    case Kind::real:
+      return is_number(object) || (is_tensor(object) && get_tensor(object).numel() == 1);
+    case Kind::integer:
+      return is_integer(object);
+    case Kind::integers:
+      return is_integer_sequence(object) || is_integer(object);
+    case Kind::boolean:
+      return PyBool_Check(object) || is_number(object);
+    case Kind::string:
+      return PyUnicode_Check(object);
+    case Kind::dtype:
+      return is_dtype(object);
+    case Kind::any:
+      return true;
   }
   return false;
 }
@@ -118,8 +131,8 @@ struct Mismatch {
 bool same_name(PyObject* a, PyObject* b) { return a == b || (b && PyUnicode_Compare(a, b) == 0); }
 
 /// Puts the arguments of a call into one slot per parameter.
-Mismatch bind(const Overload& overload, PyObject* const* args, Py_ssize_t count, PyObject* keywords, PyObject** slots,
-              Object& gathered) {
+Mismatch bind(const Overload& overload, PyObject* const* args, Py_ssize_t count, PyObject* keywords,
+              PyObject** slots, Object& gathered) {
   const auto& parameters = overload.parameters;
   const int total = static_cast<int>(parameters.size());
   for (int i = 0; i < total; ++i) slots[i] = nullptr;
@@ -187,8 +200,8 @@ std::string type_text(PyObject* object) {
   return Py_TYPE(object)->tp_name;
 }
 
-[[noreturn]] void explain(const Operation& operation, const Mismatch& mismatch, PyObject* const* args, Py_ssize_t count,
-                          PyObject* keywords, bool is_method) {
+[[noreturn]] void explain(const Operation& operation, const Mismatch& mismatch, PyObject* const* args,
+                          Py_ssize_t count, PyObject* keywords, bool is_method) {
   if (operation.overloads.size() > 1) {
     std::string given, expected;
     const Py_ssize_t total = count + (keywords ? PyTuple_GET_SIZE(keywords) : 0);
@@ -205,8 +218,9 @@ std::string type_text(PyObject* object) {
   const int self_count = is_method ? 1 : 0;  // methods do not count the tensor that they belong to
   switch (mismatch.reason) {
     case Fit::too_many:
-      fail(ErrorKind::type, operation.name, "() takes ", overload.positional - self_count, " positional argument",
-           overload.positional - self_count == 1 ? "" : "s", " but ", count - self_count, " were given");
+      fail(ErrorKind::type, operation.name, "() takes ", overload.positional - self_count,
+           " positional argument", overload.positional - self_count == 1 ? "" : "s", " but ",
+           count - self_count, " were given");
     case Fit::missing: {
       std::string names;
       int missing = 0;
@@ -215,20 +229,24 @@ std::string type_text(PyObject* object) {
         if (parameter.value || i < count) continue;
         names += (missing++ ? ", \"" : "\"") + std::string(PyUnicode_AsUTF8(parameter.name)) + "\"";
       }
-      fail(ErrorKind::type, operation.name, "() missing ", missing, " required positional arguments: ", names);
+      fail(ErrorKind::type, operation.name, "() missing ", missing,
+           " required positional arguments: ", names);
     }
     case Fit::unknown_keyword:
-      fail(ErrorKind::type, operation.name, "() got an unexpected keyword argument '", PyUnicode_AsUTF8(mismatch.object), "'");
+      fail(ErrorKind::type, operation.name, "() got an unexpected keyword argument '",
+           PyUnicode_AsUTF8(mismatch.object), "'");
     case Fit::duplicate:
-      fail(ErrorKind::type, operation.name, "() got multiple values for argument '", PyUnicode_AsUTF8(mismatch.object), "'");
+      fail(ErrorKind::type, operation.name, "() got multiple values for argument '",
+           PyUnicode_AsUTF8(mismatch.object), "'");
     default: {
       const Parameter& parameter = overload.parameters[mismatch.position];
-      const std::string expected = parameter.text.substr(0, parameter.text.find_last_of(' ', parameter.text.find(" =") - 1));
+      const std::string expected =
+          parameter.text.substr(0, parameter.text.find_last_of(' ', parameter.text.find(" =") - 1));
       const std::string name = PyUnicode_AsUTF8(parameter.name);
       const bool by_position = mismatch.position < count;
       fail(ErrorKind::type, operation.name, "(): argument '", name, "'",
-           by_position ? concat(" (position ", mismatch.position + 1 - self_count, ")") : "", " must be ", expected, ", not ",
-           type_text(mismatch.object));
+           by_position ? concat(" (position ", mismatch.position + 1 - self_count, ")") : "", " must be ",
+           expected, ", not ", type_text(mismatch.object));
     }
   }
 }
@@ -255,7 +273,8 @@ PyObject* bind_method(PyObject* self, PyObject* instance, PyObject*) {
   return instance && instance != Py_None ? PyMethod_New(self, instance) : Py_NewRef(self);
 }
 PyObject* operation_repr(PyObject* self) {
-  return PyUnicode_FromFormat("<built-in method %s>", reinterpret_cast<OperationObject*>(self)->operation->name.c_str());
+  return PyUnicode_FromFormat("<built-in method %s>",
+                              reinterpret_cast<OperationObject*>(self)->operation->name.c_str());
 }
 PyObject* operation_name(PyObject* self, void*) {
   return PyUnicode_FromString(reinterpret_cast<OperationObject*>(self)->operation->name.c_str());
@@ -276,13 +295,17 @@ PyObject* operation_signatures(PyObject* self, void*) {
 }
 PyObject* operation_reduce(PyObject* self, PyObject*) { return operation_name(self, nullptr); }
 
-PyGetSetDef operation_attributes[] = {
-    {"__name__", operation_name, nullptr, nullptr, nullptr},     {"__qualname__", operation_name, nullptr, nullptr, nullptr},
-    {"__module__", operation_module, nullptr, nullptr, nullptr}, {"__doc__", operation_doc, nullptr, nullptr, nullptr},
-    {"_signatures", operation_signatures, nullptr, nullptr, nullptr}, {nullptr, nullptr, nullptr, nullptr, nullptr}};
-PyMethodDef operation_methods[] = {{"__reduce__", operation_reduce, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
+PyGetSetDef operation_attributes[] = {{"__name__", operation_name, nullptr, nullptr, nullptr},
+                                      {"__qualname__", operation_name, nullptr, nullptr, nullptr},
+                                      {"__module__", operation_module, nullptr, nullptr, nullptr},
+                                      {"__doc__", operation_doc, nullptr, nullptr, nullptr},
+                                      {"_signatures", operation_signatures, nullptr, nullptr, nullptr},
+                                      {nullptr, nullptr, nullptr, nullptr, nullptr}};
+PyMethodDef operation_methods[] = {{"__reduce__", operation_reduce, METH_NOARGS, nullptr},
+                                   {nullptr, nullptr, 0, nullptr}};
 PyMemberDef operation_members[] = {
-    {"__vectorcalloffset__", T_PYSSIZET, offsetof(OperationObject, call), READONLY, nullptr}, {nullptr, 0, 0, 0, nullptr}};
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(OperationObject, call), READONLY, nullptr},
+    {nullptr, 0, 0, 0, nullptr}};
 
 int make_operation_type() {
   PyType_Slot slots[] = {{Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
@@ -323,8 +346,8 @@ PyTypeObject* make_named_tuple(const std::string& name, std::string_view members
   auto* fields = new std::vector<PyStructSequence_Field>;
   for (const std::string& member : names) fields->push_back({(new std::string(member))->c_str(), nullptr});
   fields->push_back({nullptr, nullptr});
-  PyStructSequence_Desc description = {(new std::string("torch.return_types." + name))->c_str(), nullptr, fields->data(),
-                                       static_cast<int>(names.size())};
+  PyStructSequence_Desc description = {(new std::string("torch.return_types." + name))->c_str(), nullptr,
+                                       fields->data(), static_cast<int>(names.size())};
   PyTypeObject* type = PyStructSequence_NewType(&description);
   if (type) type->tp_repr = represent_named_tuple;
   return type;
@@ -337,7 +360,8 @@ std::vector<Tensor> Argument<std::vector<Tensor>>::get(PyObject* object) {
   const Py_ssize_t count = PySequence_Fast_GET_SIZE(object);
   for (Py_ssize_t i = 0; i < count; ++i) {
     PyObject* item = PySequence_Fast_GET_ITEM(object, i);
-    TG_CHECK_TYPE(is_tensor(item), "expected Tensor as element ", i, " in argument 0, but got ", Py_TYPE(item)->tp_name);
+    TG_CHECK_TYPE(is_tensor(item), "expected Tensor as element ", i, " in argument 0, but got ",
+                  Py_TYPE(item)->tp_name);
     tensors.push_back(get_tensor(item));
   }
   return tensors;
@@ -345,7 +369,8 @@ std::vector<Tensor> Argument<std::vector<Tensor>>::get(PyObject* object) {
 
 PyObject* to_python(const std::vector<Tensor>& tensors) {
   Object tuple = checked(PyTuple_New(static_cast<Py_ssize_t>(tensors.size())));
-  for (size_t i = 0; i < tensors.size(); ++i) PyTuple_SET_ITEM(tuple.get(), static_cast<Py_ssize_t>(i), wrap(tensors[i]));
+  for (size_t i = 0; i < tensors.size(); ++i)
+    PyTuple_SET_ITEM(tuple.get(), static_cast<Py_ssize_t>(i), wrap(tensors[i]));
   return tuple.release();
 }
 
@@ -365,10 +390,12 @@ namespace {
 
 /// Writes what was computed into the tensor given as out=.
 void place_result(PyObject* target, PyObject* result) {
-  TG_CHECK_TYPE(is_tensor(target) && is_tensor(result), "out= expects a Tensor, not ", Py_TYPE(target)->tp_name);
+  TG_CHECK_TYPE(is_tensor(target) && is_tensor(result), "out= expects a Tensor, not ",
+                Py_TYPE(target)->tp_name);
   const Tensor &out = get_tensor(target), &computed = get_tensor(result);
   TG_CHECK(!autograd::requires_grad(computed) && !autograd::is_tracked(out),
-           "functions with out=... arguments don't support automatic differentiation, but one of the arguments requires "
+           "functions with out=... arguments don't support automatic differentiation, but one of the "
+           "arguments requires "
            "grad.");
   TG_CHECK(can_cast(computed.dtype(), out.dtype()), "result type ", scalar_type_name(computed.dtype()),
            " can't be cast to the desired output type ", scalar_type_name(out.dtype()));
@@ -392,7 +419,8 @@ PyObject* finish_result(const Overload& overload, int arity, PyObject* const* sl
         continue;
       }
       TG_CHECK_TYPE(PyTuple_Check(value) && PyTuple_GET_SIZE(value) == PyTuple_GET_SIZE(result),
-                    "out= expects a tuple of ", PyTuple_GET_SIZE(result), " Tensors, not ", Py_TYPE(value)->tp_name);
+                    "out= expects a tuple of ", PyTuple_GET_SIZE(result), " Tensors, not ",
+                    Py_TYPE(value)->tp_name);
       std::vector<Object> members;
       for (Py_ssize_t m = 0; m < PyTuple_GET_SIZE(value); ++m) {
         place_result(PyTuple_GET_ITEM(value, m), PyTuple_GET_ITEM(result, m));
@@ -401,7 +429,8 @@ PyObject* finish_result(const Overload& overload, int arity, PyObject* const* sl
       owned = Object::steal(make_tuple(overload, std::move(members)));
     } else if (name == "requires_grad") {
       if (PyObject_IsTrue(value) != 1) continue;
-      TG_CHECK(get_tensor(result).is_floating(), "Only Tensors of floating point and complex dtype can require gradients; this one has type ",
+      TG_CHECK(get_tensor(result).is_floating(),
+               "Only Tensors of floating point and complex dtype can require gradients; this one has type ",
                dtype_name(get_tensor(result).dtype()));
       autograd::set_requires_grad(get_tensor(result), true);
     } else if (name == "device") {
@@ -411,7 +440,8 @@ PyObject* finish_result(const Overload& overload, int arity, PyObject* const* sl
   return owned.release();
 }
 
-void add_overload(const char* signature, Overload::Invoke invoke, void (*function)(), int arity, As where, const char* doc) {
+void add_overload(const char* signature, Overload::Invoke invoke, void (*function)(), int arity, As where,
+                  const char* doc) {
   const std::string_view text(signature);
   const size_t open = text.find('(');
   size_t close = text.find(") ->");
@@ -463,9 +493,11 @@ int publish_operations(PyObject* module) {
       object->is_method = is_method;
       return Object::steal(reinterpret_cast<PyObject*>(object));
     };
-    if (entry.where != As::method && PyModule_AddObjectRef(module, name.c_str(), make(false).get()) < 0) return -1;
+    if (entry.where != As::method && PyModule_AddObjectRef(module, name.c_str(), make(false).get()) < 0)
+      return -1;
     const auto& parameters = entry.operation.overloads[0].parameters;
-    const bool takes_tensor = !parameters.empty() && (parameters[0].kind == Kind::tensor || parameters[0].kind == Kind::operand);
+    const bool takes_tensor =
+        !parameters.empty() && (parameters[0].kind == Kind::tensor || parameters[0].kind == Kind::operand);
     if (entry.where != As::function && takes_tensor &&
         PyObject_SetAttrString(reinterpret_cast<PyObject*>(tensor_type), name.c_str(), make(true).get()) < 0)
       return -1;
@@ -478,7 +510,8 @@ PyObject* operation_names() {
   for (const auto& [name, entry] : registry()) {
     if (name.back() == '_' && registry().count(name.substr(0, name.size() - 1))) continue;
     const auto& parameters = entry.operation.overloads[0].parameters;
-    const bool method = entry.where != As::function && !parameters.empty() && parameters[0].kind == Kind::tensor;
+    const bool method =
+        entry.where != As::function && !parameters.empty() && parameters[0].kind == Kind::tensor;
     PyList_Append(list, Object::steal(Py_BuildValue("(sNN)", name.c_str(), PyBool_FromLong(method),
                                                     PyBool_FromLong(registry().count(name + "_") > 0)))
                             .get());

@@ -2,16 +2,16 @@
 //
 //   def_op("sum(Tensor input, int[]? dim, bool keepdim=False, *, dtype? dtype=None)", sum_dims);
 //
-// makes a callable that is both the function tapegrad.sum and the method Tensor.sum (when the first parameter is a
-// Tensor), parses its arguments, explains wrong ones as PyTorch does and feeds the docstring and the type stub.
-// Several def_op lines with one name are overloads, tried in order.
+// makes a callable that is both the function tapegrad.sum and the method Tensor.sum (when the first parameter
+// is a Tensor), parses its arguments, explains wrong ones as PyTorch does and feeds the docstring and the
+// type stub. Several def_op lines with one name are overloads, tried in order.
 //
-// Types of parameters: Tensor, Tensor[], Operand (Tensor or number), Scalar, int, int[], float, bool, str, dtype, any
-// (PyObject*); with "?" they may be None (a Tensor is then undefined, others std::nullopt). "int[*]" is a list that may
-// also be written as several positional arguments: view(2, 3); "Tensor[*]" likewise. Leading parameters go to the C++ function in order;
-// further ones are handled here for every operation: out, requires_grad, device, layout, pin_memory, memory_format,
-// non_blocking.
-// After the signature "-> (values, indices)" names the results: a named tuple.
+// Types of parameters: Tensor, Tensor[], Operand (Tensor or number), Scalar, int, int[], float, bool, str,
+// dtype, any (PyObject*); with "?" they may be None (a Tensor is then undefined, others std::nullopt).
+// "int[*]" is a list that may also be written as several positional arguments: view(2, 3); "Tensor[*]"
+// likewise. Leading parameters go to the C++ function in order; further ones are handled here for every
+// operation: out, requires_grad, device, layout, pin_memory, memory_format, non_blocking. After the signature
+// "-> (values, indices)" names the results: a named tuple.
 #pragma once
 #include <string>
 #include <string_view>
@@ -24,12 +24,24 @@
 
 namespace tapegrad::python {
 
-enum class Kind : uint8_t { tensor, tensors, operand, scalar, integer, integers, real, boolean, string, dtype, any };
+enum class Kind : uint8_t {
+  tensor,
+  tensors,
+  operand,
+  scalar,
+  integer,
+  integers,
+  real,
+  boolean,
+  string,
+  dtype,
+  any
+};
 
 struct Parameter {
   Kind kind;
-  bool optional = false;      // "?": None is accepted
-  bool varargs = false;       // "[*]"
+  bool optional = false;  // "?": None is accepted
+  bool varargs = false;   // "[*]"
   bool keyword_only = false;
   PyObject* name = nullptr;   // interned
   PyObject* alias = nullptr;  // NumPy's spelling: axis, keepdims, x
@@ -58,7 +70,8 @@ constexpr int kMaxParameters = 24;
 enum class As { function_and_method, function, method };
 
 /// Adds an overload under the name in the signature; see the head of this file.
-void add_overload(const char* signature, Overload::Invoke invoke, void (*function)(), int arity, As where, const char* doc);
+void add_overload(const char* signature, Overload::Invoke invoke, void (*function)(), int arity, As where,
+                  const char* doc);
 /// Makes the operations callable; called once after all def_op lines of the module have run.
 int publish_operations(PyObject* module);
 /// (name, has a method, has an in-place method) of each operation.
@@ -175,7 +188,8 @@ PyObject* invoke_with(const Overload& overload, PyObject* const* slots, std::ind
   } else {
     result = result_to_python(overload, function(Argument<std::remove_cvref_t<Arguments>>::get(slots[I])...));
   }
-  if (overload.parameters.size() > sizeof...(Arguments)) return finish_result(overload, sizeof...(Arguments), slots, result);
+  if (overload.parameters.size() > sizeof...(Arguments))
+    return finish_result(overload, sizeof...(Arguments), slots, result);
   return result;
 }
 template <class Result, class... Arguments>
@@ -185,7 +199,8 @@ PyObject* invoke(const Overload& overload, PyObject* const* slots) {
 
 template <class Result, class... Arguments>
 void def_op(const char* signature, Result (*function)(Arguments...), As where, const char* doc = "") {
-  add_overload(signature, invoke<Result, Arguments...>, reinterpret_cast<void (*)()>(function), sizeof...(Arguments), where, doc);
+  add_overload(signature, invoke<Result, Arguments...>, reinterpret_cast<void (*)()>(function),
+               sizeof...(Arguments), where, doc);
 }
 template <class Result, class... Arguments>
 void def_op(const char* signature, Result (*function)(Arguments...), const char* doc = "") {

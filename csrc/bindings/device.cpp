@@ -19,7 +19,9 @@ PyMethodDef functions[] = {{"_set_cpu_device", set_cpu_device, METH_O, "Sets wha
 
 PyObject* cpu_device() { return cpu ? cpu : Py_None; }
 
-bool is_device(PyObject* object) { return PyUnicode_Check(object) || (cpu && Py_TYPE(object) == Py_TYPE(cpu)); }
+bool is_device(PyObject* object) {
+  return PyUnicode_Check(object) || (cpu && Py_TYPE(object) == Py_TYPE(cpu));
+}
 
 void check_device(PyObject* device) {
   if (device == Py_None || device == cpu) return;
@@ -28,10 +30,12 @@ void check_device(PyObject* device) {
   if (!name) throw PythonError{};
   if (std::strcmp(name, "cpu") == 0 || std::strcmp(name, "cpu:0") == 0) return;
   if (std::strncmp(name, "cuda", 4) == 0 || PyLong_Check(device)) {
-    PyErr_SetString(PyExc_AssertionError, "Torch not compiled with CUDA enabled: tapegrad runs on the CPU only, use device='cpu'");
+    PyErr_SetString(PyExc_AssertionError,
+                    "Torch not compiled with CUDA enabled: tapegrad runs on the CPU only, use device='cpu'");
     throw PythonError{};
   }
-  fail(ErrorKind::runtime, "Expected one of cpu device type at start of device string: ", name, ": tapegrad runs on the CPU only");
+  fail(ErrorKind::runtime, "Expected one of cpu device type at start of device string: ", name,
+       ": tapegrad runs on the CPU only");
 }
 
 int add_device(PyObject* module) { return PyModule_AddFunctions(module, functions); }

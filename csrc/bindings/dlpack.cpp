@@ -44,7 +44,10 @@ struct ManagedVersioned {
 constexpr uint64_t kReadOnly = 1;
 
 DLDataType data_type(DType dtype) {
-  const uint8_t code = dtype == DType::bool_ ? kBool : is_floating(dtype) ? kFloat : is_signed(dtype) ? kInt : kUnsigned;
+  const uint8_t code = dtype == DType::bool_ ? kBool
+                       : is_floating(dtype)  ? kFloat
+                       : is_signed(dtype)    ? kInt
+                                             : kUnsigned;
   return {code, static_cast<uint8_t>(item_size(dtype) * 8), 1};
 }
 
@@ -53,7 +56,8 @@ DType dtype_of_data(DLDataType type) {
     const DLDataType known = data_type(static_cast<DType>(i));
     if (known.code == type.code && known.bits == type.bits && type.lanes == 1) return static_cast<DType>(i);
   }
-  fail(ErrorKind::type, "from_dlpack: there are no tensors of the DLPack type with code ", int{type.code}, " and ", int{type.bits}, " bits");
+  fail(ErrorKind::type, "from_dlpack: there are no tensors of the DLPack type with code ", int{type.code},
+       " and ", int{type.bits}, " bits");
 }
 
 /// What an exported capsule owns.
@@ -78,7 +82,13 @@ PyObject* make_capsule(const Tensor& self) {
   if constexpr (std::is_same_v<M, ManagedVersioned>) managed.major = 1;
   managed.context = exported;
   managed.deleter = delete_export<M>;
-  managed.tensor = {self.raw(), {kCpu, 0}, self.dim(), data_type(self.dtype()), exported->shape.data(), exported->strides.data(), 0};
+  managed.tensor = {self.raw(),
+                    {kCpu, 0},
+                    self.dim(),
+                    data_type(self.dtype()),
+                    exported->shape.data(),
+                    exported->strides.data(),
+                    0};
   return to_python(PyCapsule_New(&managed, M::fresh, [](PyObject* capsule) {
     if (!PyCapsule_IsValid(capsule, M::fresh)) return;  // a consumer has taken it
     auto* owned = static_cast<M*>(PyCapsule_GetPointer(capsule, M::fresh));
@@ -91,7 +101,8 @@ PyObject* export_tensor(const Tensor& self, PyObject*, PyObject* max_version) {
     PyErr_SetString(PyExc_BufferError, "Can't export tensors that require gradient, use tensor.detach()");
     throw PythonError{};
   }
-  const bool versioned = PyTuple_Check(max_version) && PyTuple_GET_SIZE(max_version) > 0 && get_integer(PyTuple_GET_ITEM(max_version, 0)) >= 1;
+  const bool versioned = PyTuple_Check(max_version) && PyTuple_GET_SIZE(max_version) > 0 &&
+                         get_integer(PyTuple_GET_ITEM(max_version, 0)) >= 1;
   return versioned ? make_capsule<ManagedVersioned>(self) : make_capsule<Managed>(self);
 }
 
@@ -103,33 +114,41 @@ Tensor take_capsule(PyObject* capsule) {
   TG_CHECK(source.device.type == kCpu, "from_dlpack: the tensor is not in main memory");
   if constexpr (std::is_same_v<M, ManagedVersioned>) {
     if (managed->flags & kReadOnly) {
-      PyErr_SetString(PyExc_BufferError, "from_dlpack: the memory is read-only and tensors are always writable; copy it first");
+      PyErr_SetString(PyExc_BufferError,
+                      "from_dlpack: the memory is read-only and tensors are always writable; copy it first");
       throw PythonError{};
     }
   }
   const DType dtype = dtype_of_data(source.dtype);
   const Dims shape(IntSpan(source.shape, static_cast<size_t>(source.rank)));
-  const Dims strides = source.strides ? Dims(IntSpan(source.strides, static_cast<size_t>(source.rank))) : contiguous_strides(shape);
+  const Dims strides = source.strides ? Dims(IntSpan(source.strides, static_cast<size_t>(source.rank)))
+                                      : contiguous_strides(shape);
   check_shape(shape, dtype);
   int64_t last = 0;
   for (int i = 0; i < shape.size(); ++i) {
-    TG_CHECK_VALUE(strides[i] >= 0, "from_dlpack: tensors with negative strides are not supported; copy the array first");
+    TG_CHECK_VALUE(strides[i] >= 0,
+                   "from_dlpack: tensors with negative strides are not supported; copy the array first");
     last += (shape[i] - 1) * strides[i];
   }
   char* data = static_cast<char*>(source.data) + source.byte_offset;
-  const auto bytes = count_elements(shape) == 0 ? size_t{0} : static_cast<size_t>((last + 1) * item_size(dtype));
+  const auto bytes =
+      count_elements(shape) == 0 ? size_t{0} : static_cast<size_t>((last + 1) * item_size(dtype));
   Tensor tensor = empty(Dims{0}, dtype);
-  tensor->storage = Storage::wrap(data, bytes, [](void* context) {
-    auto* owned = static_cast<M*>(context);
-    if (owned->deleter) owned->deleter(owned);
-  }, managed);
+  tensor->storage = Storage::wrap(
+      data, bytes,
+      [](void* context) {
+        auto* owned = static_cast<M*>(context);
+        if (owned->deleter) owned->deleter(owned);
+      },
+      managed);
   checked(PyCapsule_SetName(capsule, M::used));
   set_geometry(tensor, shape, strides, data);
   return tensor;
 }
 
 Tensor import_capsule(PyObject* capsule) {
-  return PyCapsule_IsValid(capsule, ManagedVersioned::fresh) ? take_capsule<ManagedVersioned>(capsule) : take_capsule<Managed>(capsule);
+  return PyCapsule_IsValid(capsule, ManagedVersioned::fresh) ? take_capsule<ManagedVersioned>(capsule)
+                                                             : take_capsule<Managed>(capsule);
 }
 
 /// __dlpack__(max_version=(1, 0)), or without arguments for libraries from before DLPack 1.0.
@@ -146,16 +165,23 @@ Object request_capsule(PyObject* object) {
 
 Tensor from_dlpack(PyObject* object) {
   if (PyCapsule_CheckExact(object)) return import_capsule(object);
-  TG_CHECK_TYPE(PyObject_HasAttrString(object, "__dlpack__"), "from_dlpack: expected an object with __dlpack__, got ", Py_TYPE(object)->tp_name);
+  TG_CHECK_TYPE(PyObject_HasAttrString(object, "__dlpack__"),
+                "from_dlpack: expected an object with __dlpack__, got ", Py_TYPE(object)->tp_name);
   return import_capsule(request_capsule(object).get());
 }
 
 }  // namespace
 
 void define_dlpack_ops() {
-  def_op("__dlpack__(Tensor self, *, any stream=None, any max_version=None, any dl_device=None, bool? copy=None)", export_tensor, As::method);
-  def_op("__dlpack_device__(Tensor self)", [](const Tensor&) { return Py_BuildValue("(ii)", kCpu, 0); }, As::method);
-  def_op("from_dlpack(any ext_tensor)", from_dlpack, As::function, "A tensor on the memory of an object that speaks DLPack.");
+  def_op(
+      "__dlpack__(Tensor self, *, any stream=None, any max_version=None, any dl_device=None, bool? "
+      "copy=None)",
+      export_tensor, As::method);
+  def_op(
+      "__dlpack_device__(Tensor self)", [](const Tensor&) { return Py_BuildValue("(ii)", kCpu, 0); },
+      As::method);
+  def_op("from_dlpack(any ext_tensor)", from_dlpack, As::function,
+         "A tensor on the memory of an object that speaks DLPack.");
 }
 
 }  // namespace tapegrad::python

@@ -1,5 +1,5 @@
-// no_grad, enable_grad, set_grad_enabled, inference_mode: context managers in C++, because they stand around every
-// optimizer step and evaluation. Python adds their use as decorators.
+// no_grad, enable_grad, set_grad_enabled, inference_mode: context managers in C++, because they stand around
+// every optimizer step and evaluation. Python adds their use as decorators.
 #include "autograd/grad_mode.h"
 
 #include "bindings/register.h"
@@ -14,8 +14,7 @@ using autograd::modes;
 enum class Switch { no_grad, enable_grad, set_grad_enabled, inference_mode };
 
 struct ModeObject {
-  PyObject_HEAD
-  bool mode;        // what the context asks for
+  PyObject_HEAD bool mode;  // what the context asks for
   Modes previous;
 };
 
@@ -35,11 +34,14 @@ PyObject* make(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   const Py_ssize_t count = PyTuple_GET_SIZE(args);
   PyObject* argument = count > 0 ? PyTuple_GET_ITEM(args, 0) : nullptr;
   if (kwargs && PyDict_GET_SIZE(kwargs) > 0) {
-    argument = takes_mode && count == 0 && PyDict_GET_SIZE(kwargs) == 1 ? PyDict_GetItemString(kwargs, "mode") : nullptr;
-    if (!argument) return PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument", type->tp_name);
+    argument = takes_mode && count == 0 && PyDict_GET_SIZE(kwargs) == 1 ? PyDict_GetItemString(kwargs, "mode")
+                                                                        : nullptr;
+    if (!argument)
+      return PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument", type->tp_name);
   }
   if (which == Switch::set_grad_enabled && !argument)
-    return PyErr_Format(PyExc_TypeError, "%s.__init__() missing 1 required positional argument: 'mode'", type->tp_name);
+    return PyErr_Format(PyExc_TypeError, "%s.__init__() missing 1 required positional argument: 'mode'",
+                        type->tp_name);
   if (count > 1) return PyErr_Format(PyExc_TypeError, "%s() takes one argument, mode", type->tp_name);
   const bool decorates = argument && !PyBool_Check(argument) && PyCallable_Check(argument);
   bool mode = which == Switch::enable_grad || which == Switch::inference_mode;
@@ -48,7 +50,8 @@ PyObject* make(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     if (truth < 0) return nullptr;
     mode = truth;
   } else if (argument && !decorates) {
-    return PyErr_Format(PyExc_TypeError, "%s() takes no arguments; as a decorator it takes a function", type->tp_name);
+    return PyErr_Format(PyExc_TypeError, "%s() takes no arguments; as a decorator it takes a function",
+                        type->tp_name);
   }
   auto* self = reinterpret_cast<ModeObject*>(type->tp_alloc(type, 0));
   if (!self) return nullptr;
@@ -76,7 +79,9 @@ PyObject* leave(PyObject* self, PyObject* const*, Py_ssize_t) {
 
 PyObject* restore(PyObject* self, PyObject*) { return leave(self, nullptr, 0); }
 
-PyObject* get_mode(PyObject* self, void*) { return PyBool_FromLong(reinterpret_cast<ModeObject*>(self)->mode); }
+PyObject* get_mode(PyObject* self, void*) {
+  return PyBool_FromLong(reinterpret_cast<ModeObject*>(self)->mode);
+}
 
 void deallocate(PyObject* self) {
   PyTypeObject* type = Py_TYPE(self);
@@ -99,7 +104,8 @@ int add_switch(PyObject* module, const char* name) {
                          {Py_tp_getset, attributes},
                          {0, nullptr}};
   const std::string full_name = std::string("tapegrad._C.") + name;
-  PyType_Spec spec = {full_name.c_str(), sizeof(ModeObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots};
+  PyType_Spec spec = {full_name.c_str(), sizeof(ModeObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+                      slots};
   Object type = Object::steal(PyType_FromSpec(&spec));
   return type ? PyModule_AddObjectRef(module, name, type.get()) : -1;
 }
@@ -107,7 +113,9 @@ int add_switch(PyObject* module, const char* name) {
 }  // namespace
 
 int register_grad_modes(PyObject* module) {
-  if (add_switch<Switch::no_grad>(module, "_no_grad") < 0 || add_switch<Switch::enable_grad>(module, "_enable_grad") < 0) return -1;
+  if (add_switch<Switch::no_grad>(module, "_no_grad") < 0 ||
+      add_switch<Switch::enable_grad>(module, "_enable_grad") < 0)
+    return -1;
   if (add_switch<Switch::set_grad_enabled>(module, "_set_grad_enabled") < 0) return -1;
   return add_switch<Switch::inference_mode>(module, "_inference_mode");
 }

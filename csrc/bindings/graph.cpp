@@ -21,7 +21,9 @@ PyObject* wrap_node(Node* node) {
 
 namespace {
 
-std::string node_repr(const Node& node) { return concat("<", node.name(), " object at ", static_cast<const void*>(&node), ">"); }
+std::string node_repr(const Node& node) {
+  return concat("<", node.name(), " object at ", static_cast<const void*>(&node), ">");
+}
 
 py::tuple next_functions(Node& node) {
   py::list functions;
@@ -40,7 +42,8 @@ py::object saved_attribute(Node& node, const std::string& name) {
 }
 
 py::object variable(Node& node) {
-  if (!node.is_accumulator()) throw py::attribute_error("'" + node.name() + "' object has no attribute 'variable'");
+  if (!node.is_accumulator())
+    throw py::attribute_error("'" + node.name() + "' object has no attribute 'variable'");
   return py::reinterpret_steal<py::object>(wrap(static_cast<autograd::AccumulateGrad&>(node).variable));
 }
 
@@ -51,7 +54,8 @@ std::vector<Tensor> tensors_from(PyObject* object) {
   std::vector<Tensor> tensors;
   for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(sequence.get()); ++i) {
     PyObject* item = PySequence_Fast_GET_ITEM(sequence.get(), i);
-    TG_CHECK_TYPE(item == Py_None || is_tensor(item), "gradients can be either Tensors or None, but got ", Py_TYPE(item)->tp_name);
+    TG_CHECK_TYPE(item == Py_None || is_tensor(item), "gradients can be either Tensors or None, but got ",
+                  Py_TYPE(item)->tp_name);
     tensors.push_back(item == Py_None ? Tensor() : get_tensor(item));
   }
   return tensors;
@@ -60,23 +64,30 @@ std::vector<Tensor> tensors_from(PyObject* object) {
 }  // namespace
 
 void define_autograd_ops() {
-  def_op("backward(Tensor self, any gradient=None, bool? retain_graph=None, bool create_graph=False, any inputs=None)",
-         [](const Tensor& self, PyObject* gradient, std::optional<bool> retain_graph, bool create_graph, PyObject* inputs) {
-           const std::vector<Tensor> leaves = tensors_from(inputs);
-           TG_CHECK(inputs == Py_None || !leaves.empty(), "`inputs` argument to `backward()` cannot be empty.");
-           const std::vector<Tensor> gradients = tensors_from(gradient);
-           autograd::backward({&self, 1}, gradients, retain_graph.value_or(create_graph), create_graph, leaves, true);
-         },
-         As::method, "Computes the gradient of this tensor with respect to the leaves and adds it to their .grad.");
-  def_op("requires_grad_(Tensor self, bool requires_grad=True)",
-         [](const Tensor& self, bool value) -> const Tensor& {
-           autograd::set_requires_grad(self, value);
-           return self;
-         },
-         As::method);
+  def_op(
+      "backward(Tensor self, any gradient=None, bool? retain_graph=None, bool create_graph=False, any "
+      "inputs=None)",
+      [](const Tensor& self, PyObject* gradient, std::optional<bool> retain_graph, bool create_graph,
+         PyObject* inputs) {
+        const std::vector<Tensor> leaves = tensors_from(inputs);
+        TG_CHECK(inputs == Py_None || !leaves.empty(), "`inputs` argument to `backward()` cannot be empty.");
+        const std::vector<Tensor> gradients = tensors_from(gradient);
+        autograd::backward({&self, 1}, gradients, retain_graph.value_or(create_graph), create_graph, leaves,
+                           true);
+      },
+      As::method,
+      "Computes the gradient of this tensor with respect to the leaves and adds it to their .grad.");
+  def_op(
+      "requires_grad_(Tensor self, bool requires_grad=True)",
+      [](const Tensor& self, bool value) -> const Tensor& {
+        autograd::set_requires_grad(self, value);
+        return self;
+      },
+      As::method);
   def_op("retain_grad(Tensor self)", autograd::retain_gradient, As::method);
-  def_op("detach(Tensor input)", [](const Tensor& self) { return autograd::detach(self); },
-         "The same values without history, sharing memory: writes to one are seen by the other.");
+  def_op(
+      "detach(Tensor input)", [](const Tensor& self) { return autograd::detach(self); },
+      "The same values without history, sharing memory: writes to one are seen by the other.");
   def_op("detach_(Tensor input)", [](const Tensor& self) -> const Tensor& {
     TG_CHECK(!self->base,
              "Can't detach views in-place. Use detach() instead. A view takes its history from its base.");
@@ -97,20 +108,23 @@ void register_graph(PyObject* target) {
       .def_property_readonly("variable", variable)
       .def("__getattr__", saved_attribute);
 
-  module.def("_run_backward", [](py::object tensors, py::object gradients, bool keep_graph, bool create_graph, py::object inputs,
-                                 bool allow_unused, bool accumulate) {
+  module.def("_run_backward", [](py::object tensors, py::object gradients, bool keep_graph, bool create_graph,
+                                 py::object inputs, bool allow_unused, bool accumulate) {
     const auto outputs = tensors_from(tensors.ptr());
     const auto wanted = tensors_from(inputs.ptr());
-    const auto captured = autograd::backward(outputs, tensors_from(gradients.ptr()), keep_graph, create_graph, wanted, accumulate);
+    const auto captured = autograd::backward(outputs, tensors_from(gradients.ptr()), keep_graph, create_graph,
+                                             wanted, accumulate);
     py::list results;
     for (size_t i = 0; i < captured.size() && !accumulate; ++i) {
       TG_CHECK(allow_unused || captured[i].defined(), "The differentiated Tensor at index ", i,
-               " appears to not have been used in the graph. Set allow_unused=True if this is the desired behavior.");
+               " appears to not have been used in the graph. Set allow_unused=True if this is the desired "
+               "behavior.");
       results.append(py::reinterpret_steal<py::object>(wrap(captured[i])));
     }
     return py::tuple(results);
   });
-  module.def("is_grad_enabled", [] { return autograd::modes.grad; }, "Whether operations are being recorded.");
+  module.def(
+      "is_grad_enabled", [] { return autograd::modes.grad; }, "Whether operations are being recorded.");
   module.def("_set_grad_mode", [](bool enabled) { autograd::modes.grad = enabled; });
   module.def("is_inference_mode_enabled", [] { return autograd::modes.inference; });
   module.def("_set_inference_mode", [](bool enabled) { autograd::modes.inference = enabled; });

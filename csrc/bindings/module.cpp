@@ -19,24 +19,32 @@ namespace tapegrad::python {
 
 void register_memory(PyObject* target) {
   auto module = py::reinterpret_borrow<py::module_>(target);
-  module.def("memory_stats", [] {
-    const MemoryStats& stats = memory_stats();
-    py::dict result;
-    result["allocated_bytes"] = stats.allocated_bytes;
-    result["peak_bytes"] = stats.peak_bytes;
-    result["cached_bytes"] = stats.cached_bytes;
-    result["allocations"] = stats.allocations;
-    result["live_tensors"] = stats.live_tensors;
-    result["live_nodes"] = stats.live_nodes;
-    return result;
-  }, "Bytes handed out now, at the peak and kept for reuse; calls to the allocator; tensors and graph nodes alive.");
+  module.def(
+      "memory_stats",
+      [] {
+        const MemoryStats& stats = memory_stats();
+        py::dict result;
+        result["allocated_bytes"] = stats.allocated_bytes;
+        result["peak_bytes"] = stats.peak_bytes;
+        result["cached_bytes"] = stats.cached_bytes;
+        result["allocations"] = stats.allocations;
+        result["live_tensors"] = stats.live_tensors;
+        result["live_nodes"] = stats.live_nodes;
+        return result;
+      },
+      "Bytes handed out now, at the peak and kept for reuse; calls to the allocator; tensors and graph nodes "
+      "alive.");
   module.def("reset_peak_memory_stats", &reset_peak_memory, "Starts peak_bytes of memory_stats() anew.");
   module.def("empty_cache", &empty_cache, "Returns cached memory to the system.");
-  module.def("get_num_threads", &get_num_threads, "The number of threads that large operations are split over.");
-  module.def("set_num_threads", [](int64_t count) {
-    TG_CHECK(count > 0, "set_num_threads expects a positive integer, but got ", count);
-    set_num_threads(static_cast<int>(std::min<int64_t>(count, 1024)));
-  }, "Sets the number of threads that large operations are split over.");
+  module.def("get_num_threads", &get_num_threads,
+             "The number of threads that large operations are split over.");
+  module.def(
+      "set_num_threads",
+      [](int64_t count) {
+        TG_CHECK(count > 0, "set_num_threads expects a positive integer, but got ", count);
+        set_num_threads(static_cast<int>(std::min<int64_t>(count, 1024)));
+      },
+      "Sets the number of threads that large operations are split over.");
   module.def("_op_names", [] { return py::reinterpret_steal<py::object>(operation_names()); });
   module.def("_build_info", [] {
     py::dict info;

@@ -75,7 +75,8 @@ PyObject* power(PyObject* a, PyObject* b, PyObject* modulus) {
 PyObject* inplace_power(PyObject* a, PyObject* b, PyObject*) { return inplace_function<pow_>(a, b); }
 PyObject* invert(PyObject* a) {
   return guarded([&] {
-    TG_CHECK_TYPE(!get_tensor(a).is_floating(), "~ (operator.invert) is only implemented on integer and Boolean-type tensors");
+    TG_CHECK_TYPE(!get_tensor(a).is_floating(),
+                  "~ (operator.invert) is only implemented on integer and Boolean-type tensors");
     return wrap(bitwise_not(get_tensor(a)));
   });
 }
@@ -90,7 +91,8 @@ PyObject* unary(PyObject* a) {
 }
 
 Scalar only_value(PyObject* self) {
-  TG_CHECK_VALUE(get_tensor(self).numel() == 1, "only one element tensors can be converted to Python scalars");
+  TG_CHECK_VALUE(get_tensor(self).numel() == 1,
+                 "only one element tensors can be converted to Python scalars");
   return get_scalar(self);
 }
 PyObject* to_integer(PyObject* self) {
@@ -116,8 +118,10 @@ int tensor_is_true(PyObject* self) {
   return guarded([&]() -> int {
     const int64_t count = get_tensor(self).numel();
     TG_CHECK(count != 0, "Boolean value of Tensor with no values is ambiguous");
-    TG_CHECK(count == 1, "Boolean value of Tensor with more than one value is ambiguous. Use .any() or .all(), or compare "
-             "element by element.");
+    TG_CHECK(
+        count == 1,
+        "Boolean value of Tensor with more than one value is ambiguous. Use .any() or .all(), or compare "
+        "element by element.");
     return get_scalar(self).to<bool>();
   });
 }
@@ -125,12 +129,18 @@ int tensor_is_true(PyObject* self) {
 PyObject* compare_tensors(PyObject* a, PyObject* b, int operation) {
   if (!is_operand(b)) Py_RETURN_NOTIMPLEMENTED;
   switch (operation) {
-    case Py_EQ: return binary<Eq>(a, b);
-    case Py_NE: return binary<Ne>(a, b);
-    case Py_LT: return binary<Lt>(a, b);
-    case Py_LE: return binary<Le>(a, b);
-    case Py_GT: return binary<Gt>(a, b);
-    default: return binary<Ge>(a, b);
+    case Py_EQ:
+      return binary<Eq>(a, b);
+    case Py_NE:
+      return binary<Ne>(a, b);
+    case Py_LT:
+      return binary<Lt>(a, b);
+    case Py_LE:
+      return binary<Le>(a, b);
+    case Py_GT:
+      return binary<Gt>(a, b);
+    default:
+      return binary<Ge>(a, b);
   }
 }
 

@@ -8,7 +8,9 @@ namespace tapegrad::python {
 
 namespace {
 
-#define TG_FACTORY_OPTIONS "any out=None, dtype? dtype=None, any layout=None, any device=None, bool? pin_memory=None, bool? requires_grad=None, any memory_format=None, any names=None"
+#define TG_FACTORY_OPTIONS                                                                           \
+  "any out=None, dtype? dtype=None, any layout=None, any device=None, bool? pin_memory=None, bool? " \
+  "requires_grad=None, any memory_format=None, any names=None"
 
 /// The result of a factory: written into out= when that is given.
 Tensor place(Tensor tensor, PyObject* out) {
@@ -21,7 +23,9 @@ Tensor place(Tensor tensor, PyObject* out) {
   return target;
 }
 
-DType type_of_value(Scalar value) { return value.is_floating() ? default_dtype() : value.is_boolean() ? DType::bool_ : DType::int64; }
+DType type_of_value(Scalar value) {
+  return value.is_floating() ? default_dtype() : value.is_boolean() ? DType::bool_ : DType::int64;
+}
 
 DType arange_type(std::optional<DType> dtype, Scalar start, Scalar end, Scalar step) {
   if (dtype) return *dtype;
@@ -31,17 +35,20 @@ DType arange_type(std::optional<DType> dtype, Scalar start, Scalar end, Scalar s
 }  // namespace
 
 void define_create_ops() {
-  def_op("zeros(int[*] size, *, " TG_FACTORY_OPTIONS ")", [](IntSpan size, PyObject* out, std::optional<DType> dtype) {
-    for (int64_t length : size) TG_CHECK(length >= 0, "zeros: Dimension size must be non-negative.");
-    return place(zeros(size, dtype.value_or(default_dtype())), out);
-  });
-  def_op("ones(int[*] size, *, " TG_FACTORY_OPTIONS ")", [](IntSpan size, PyObject* out, std::optional<DType> dtype) {
-    return place(ones(size, dtype.value_or(default_dtype())), out);
-  });
-  def_op("empty(int[*] size, *, " TG_FACTORY_OPTIONS ")", [](IntSpan size, PyObject* out, std::optional<DType> dtype) {
-    check_shape(size, dtype.value_or(default_dtype()));
-    return place(empty(size, dtype.value_or(default_dtype())), out);
-  });
+  def_op("zeros(int[*] size, *, " TG_FACTORY_OPTIONS ")",
+         [](IntSpan size, PyObject* out, std::optional<DType> dtype) {
+           for (int64_t length : size) TG_CHECK(length >= 0, "zeros: Dimension size must be non-negative.");
+           return place(zeros(size, dtype.value_or(default_dtype())), out);
+         });
+  def_op("ones(int[*] size, *, " TG_FACTORY_OPTIONS ")",
+         [](IntSpan size, PyObject* out, std::optional<DType> dtype) {
+           return place(ones(size, dtype.value_or(default_dtype())), out);
+         });
+  def_op("empty(int[*] size, *, " TG_FACTORY_OPTIONS ")",
+         [](IntSpan size, PyObject* out, std::optional<DType> dtype) {
+           check_shape(size, dtype.value_or(default_dtype()));
+           return place(empty(size, dtype.value_or(default_dtype())), out);
+         });
   def_op("full(int[] size, Scalar fill_value, *, " TG_FACTORY_OPTIONS ")",
          [](IntSpan size, Scalar value, PyObject* out, std::optional<DType> dtype) {
            return place(full(size, value, dtype.value_or(type_of_value(value))), out);
@@ -50,9 +57,10 @@ void define_create_ops() {
          [](int64_t n, std::optional<int64_t> m, PyObject* out, std::optional<DType> dtype) {
            return place(eye(n, m.value_or(n), dtype.value_or(default_dtype())), out);
          });
-  def_op("arange(Scalar end, *, " TG_FACTORY_OPTIONS ")", [](Scalar end, PyObject* out, std::optional<DType> dtype) {
-    return place(arange(0, end, 1, arange_type(dtype, 0, end, 1)), out);
-  });
+  def_op("arange(Scalar end, *, " TG_FACTORY_OPTIONS ")",
+         [](Scalar end, PyObject* out, std::optional<DType> dtype) {
+           return place(arange(0, end, 1, arange_type(dtype, 0, end, 1)), out);
+         });
   def_op("arange(Scalar start, Scalar end, Scalar step=1, *, " TG_FACTORY_OPTIONS ")",
          [](Scalar start, Scalar end, Scalar step, PyObject* out, std::optional<DType> dtype) {
            return place(arange(start, end, step, arange_type(dtype, start, end, step)), out);
@@ -65,37 +73,62 @@ void define_create_ops() {
          [](Scalar start, Scalar end, int64_t steps, double base, PyObject* out, std::optional<DType> dtype) {
            return place(logspace(start, end, steps, base, dtype.value_or(default_dtype())), out);
          });
-#define TG_LIKE_OPTIONS "dtype? dtype=None, any layout=None, any device=None, bool? pin_memory=None, bool requires_grad=False, any memory_format=None"
-  def_op("zeros_like(Tensor input, *, " TG_LIKE_OPTIONS ")", [](const Tensor& like, std::optional<DType> dtype) {
-    return dtype && *dtype != like.dtype() ? zeros(like.shape(), *dtype) : zeros_like(like);
-  }, As::function);
-  def_op("ones_like(Tensor input, *, " TG_LIKE_OPTIONS ")", [](const Tensor& like, std::optional<DType> dtype) {
-    return dtype && *dtype != like.dtype() ? ones(like.shape(), *dtype) : ones_like(like);
-  }, As::function);
-  def_op("empty_like(Tensor input, *, " TG_LIKE_OPTIONS ")", [](const Tensor& like, std::optional<DType> dtype) {
-    return empty_like_layout(like, dtype.value_or(like.dtype()));
-  }, As::function);
-  def_op("full_like(Tensor input, Scalar fill_value, *, " TG_LIKE_OPTIONS ")",
-         [](const Tensor& like, Scalar value, std::optional<DType> dtype) {
-           Tensor tensor = empty_like_layout(like, dtype.value_or(like.dtype()));
-           fill_values(tensor, value);
-           return tensor;
-         }, As::function);
-#define TG_NEW_OPTIONS "dtype? dtype=None, any layout=None, any device=None, bool? pin_memory=None, bool requires_grad=False"
-  def_op("new_zeros(Tensor self, int[*] size, *, " TG_NEW_OPTIONS ")", [](const Tensor& like, IntSpan size, std::optional<DType> dtype) {
-    return zeros(size, dtype.value_or(like.dtype()));
-  }, As::method);
-  def_op("new_ones(Tensor self, int[*] size, *, " TG_NEW_OPTIONS ")", [](const Tensor& like, IntSpan size, std::optional<DType> dtype) {
-    return ones(size, dtype.value_or(like.dtype()));
-  }, As::method);
-  def_op("new_empty(Tensor self, int[*] size, *, " TG_NEW_OPTIONS ")", [](const Tensor& like, IntSpan size, std::optional<DType> dtype) {
-    check_shape(size, dtype.value_or(like.dtype()));
-    return empty(size, dtype.value_or(like.dtype()));
-  }, As::method);
-  def_op("new_full(Tensor self, int[] size, Scalar fill_value, *, " TG_NEW_OPTIONS ")",
-         [](const Tensor& like, IntSpan size, Scalar value, std::optional<DType> dtype) {
-           return full(size, value, dtype.value_or(like.dtype()));
-         }, As::method);
+#define TG_LIKE_OPTIONS                                                                                    \
+  "dtype? dtype=None, any layout=None, any device=None, bool? pin_memory=None, bool requires_grad=False, " \
+  "any memory_format=None"
+  def_op(
+      "zeros_like(Tensor input, *, " TG_LIKE_OPTIONS ")",
+      [](const Tensor& like, std::optional<DType> dtype) {
+        return dtype && *dtype != like.dtype() ? zeros(like.shape(), *dtype) : zeros_like(like);
+      },
+      As::function);
+  def_op(
+      "ones_like(Tensor input, *, " TG_LIKE_OPTIONS ")",
+      [](const Tensor& like, std::optional<DType> dtype) {
+        return dtype && *dtype != like.dtype() ? ones(like.shape(), *dtype) : ones_like(like);
+      },
+      As::function);
+  def_op(
+      "empty_like(Tensor input, *, " TG_LIKE_OPTIONS ")",
+      [](const Tensor& like, std::optional<DType> dtype) {
+        return empty_like_layout(like, dtype.value_or(like.dtype()));
+      },
+      As::function);
+  def_op(
+      "full_like(Tensor input, Scalar fill_value, *, " TG_LIKE_OPTIONS ")",
+      [](const Tensor& like, Scalar value, std::optional<DType> dtype) {
+        Tensor tensor = empty_like_layout(like, dtype.value_or(like.dtype()));
+        fill_values(tensor, value);
+        return tensor;
+      },
+      As::function);
+#define TG_NEW_OPTIONS \
+  "dtype? dtype=None, any layout=None, any device=None, bool? pin_memory=None, bool requires_grad=False"
+  def_op(
+      "new_zeros(Tensor self, int[*] size, *, " TG_NEW_OPTIONS ")",
+      [](const Tensor& like, IntSpan size, std::optional<DType> dtype) {
+        return zeros(size, dtype.value_or(like.dtype()));
+      },
+      As::method);
+  def_op(
+      "new_ones(Tensor self, int[*] size, *, " TG_NEW_OPTIONS ")",
+      [](const Tensor& like, IntSpan size, std::optional<DType> dtype) {
+        return ones(size, dtype.value_or(like.dtype()));
+      },
+      As::method);
+  def_op(
+      "new_empty(Tensor self, int[*] size, *, " TG_NEW_OPTIONS ")",
+      [](const Tensor& like, IntSpan size, std::optional<DType> dtype) {
+        check_shape(size, dtype.value_or(like.dtype()));
+        return empty(size, dtype.value_or(like.dtype()));
+      },
+      As::method);
+  def_op(
+      "new_full(Tensor self, int[] size, Scalar fill_value, *, " TG_NEW_OPTIONS ")",
+      [](const Tensor& like, IntSpan size, Scalar value, std::optional<DType> dtype) {
+        return full(size, value, dtype.value_or(like.dtype()));
+      },
+      As::method);
 }
 
 }  // namespace tapegrad::python

@@ -1,5 +1,5 @@
-// Elementwise operations in Python: function, method, in-place form and out= of every struct in elementwise_defs.h, and
-// those that take more than their operands.
+// Elementwise operations in Python: function, method, in-place form and out= of every struct in
+// elementwise_defs.h, and those that take more than their operands.
 #include "bindings/arg_parser.h"
 #include "ops/ops.h"
 
@@ -18,17 +18,25 @@ Tensor with_out(const Tensor& a, const Second& b, const Tensor& out) {
 
 template <class Op>
 void define_named(const std::string& name) {
-  auto define = [&](const std::string& parameters, auto function) { def_op((name + parameters).c_str(), function); };
-  auto define_inplace = [&](const std::string& parameters, auto function) { def_op((name + "_" + parameters).c_str(), function); };
+  auto define = [&](const std::string& parameters, auto function) {
+    def_op((name + parameters).c_str(), function);
+  };
+  auto define_inplace = [&](const std::string& parameters, auto function) {
+    def_op((name + "_" + parameters).c_str(), function);
+  };
   if constexpr (Op::arity == 1) {
     define("(Tensor input, *, Tensor? out=None)", with_out<Op>);
     define_inplace("(Tensor input)", +[](const Tensor& a) { return elementwise_(Op{}, a); });
   } else if constexpr (Op::takes_number) {
     define("(Tensor input, Operand other, *, Tensor? out=None)", with_out<Op, Operand>);
-    define_inplace("(Tensor input, Operand other)", +[](const Tensor& a, const Operand& b) { return elementwise_(Op{}, a, b); });
+    define_inplace(
+        "(Tensor input, Operand other)",
+        +[](const Tensor& a, const Operand& b) { return elementwise_(Op{}, a, b); });
   } else {
     define("(Tensor input, Tensor other, *, Tensor? out=None)", with_out<Op, Tensor>);
-    define_inplace("(Tensor input, Tensor other)", +[](const Tensor& a, const Tensor& b) { return elementwise_(Op{}, a, b); });
+    define_inplace(
+        "(Tensor input, Tensor other)",
+        +[](const Tensor& a, const Tensor& b) { return elementwise_(Op{}, a, b); });
   }
 }
 
@@ -53,7 +61,8 @@ void define_activation(const char* name, const char* parameters) {
   const std::string separator = *parameters ? ", " : "";
   const std::string head = "(Tensor input" + separator + parameters;
   def_op((name + head + ", bool inplace=False)").c_str(),
-         +[](const Tensor& x, Parameters... p, bool inplace) { return apply(Op{{}, p...}, x, inplace); }, As::function);
+         +[](const Tensor& x, Parameters... p, bool inplace) { return apply(Op{{}, p...}, x, inplace); },
+         As::function);
   def_op((std::string(name) + "_" + head + ")").c_str(),
          +[](const Tensor& x, Parameters... p) { return elementwise_(Op{{}, p...}, x); }, As::function);
 }
@@ -64,56 +73,71 @@ void define_arithmetic() {
     def_op((std::string(name) + "(Tensor input, Operand other, *, Scalar alpha=1, Tensor? out=None)").c_str(),
            adds ? +[](const Tensor& a, const Operand& b, Scalar alpha) { return add(a, b, alpha); }
                 : +[](const Tensor& a, const Operand& b, Scalar alpha) { return sub(a, b, alpha); });
-    def_op((std::string(name) + "_(Tensor input, Operand other, *, Scalar alpha=1)").c_str(), adds ? add_ : sub_);
+    def_op((std::string(name) + "_(Tensor input, Operand other, *, Scalar alpha=1)").c_str(),
+           adds ? add_ : sub_);
   }
   def_op("rsub(Tensor input, Operand other, *, Scalar alpha=1)", rsub);
   for (const char* name : {"div", "divide", "true_divide"}) {
     const std::string mode = std::string_view(name) == "true_divide" ? "" : ", *, str? rounding_mode=None";
     if (mode.empty()) {
       def_op("true_divide(Tensor input, Operand other, *, Tensor? out=None)", with_out<Div, Operand>);
-      def_op("true_divide_(Tensor input, Operand other)", [](const Tensor& a, const Operand& b) { return elementwise_(Div{}, a, b); });
+      def_op("true_divide_(Tensor input, Operand other)",
+             [](const Tensor& a, const Operand& b) { return elementwise_(Div{}, a, b); });
     } else {
-      def_op((std::string(name) + "(Tensor input, Operand other" + mode + ", Tensor? out=None)").c_str(), divide);
+      def_op((std::string(name) + "(Tensor input, Operand other" + mode + ", Tensor? out=None)").c_str(),
+             divide);
       def_op((std::string(name) + "_(Tensor input, Operand other" + mode + ")").c_str(), divide_);
     }
   }
   def_op("floor_divide(Tensor input, Operand other, *, Tensor? out=None)", floor_divide);
   def_op("floor_divide_(Tensor input, Operand other)", floor_divide_);
-  def_op("remainder(Operand input, Operand other, *, Tensor? out=None)", [](const Operand& a, const Operand& b) {
-    return a.is_tensor() ? remainder(a.tensor(), b) : remainder(wrap_scalar(a.scalar(), b.tensor()), b);
-  });
+  def_op(
+      "remainder(Operand input, Operand other, *, Tensor? out=None)", [](const Operand& a, const Operand& b) {
+        return a.is_tensor() ? remainder(a.tensor(), b) : remainder(wrap_scalar(a.scalar(), b.tensor()), b);
+      });
   def_op("remainder_(Tensor input, Operand other)", remainder_);
   def_op("fmod(Tensor input, Operand other, *, Tensor? out=None)", fmod);
   def_op("fmod_(Tensor input, Operand other)", fmod_);
-  def_op("pow(Operand input, Operand exponent, *, Tensor? out=None)",
-         [](const Operand& a, const Operand& b) {
-           TG_CHECK_TYPE(a.is_tensor() || b.is_tensor(), "pow() received an invalid combination of arguments: one of them must be "
-                         "a Tensor");
-           return pow(a, b);
-         });
+  def_op("pow(Operand input, Operand exponent, *, Tensor? out=None)", [](const Operand& a, const Operand& b) {
+    TG_CHECK_TYPE(a.is_tensor() || b.is_tensor(),
+                  "pow() received an invalid combination of arguments: one of them must be "
+                  "a Tensor");
+    return pow(a, b);
+  });
   def_op("pow_(Tensor input, Operand exponent)", pow_);
-  def_op("round(Tensor input, *, int decimals=0, Tensor? out=None)", [](const Tensor& x, int64_t decimals) { return round(x, decimals); });
+  def_op("round(Tensor input, *, int decimals=0, Tensor? out=None)",
+         [](const Tensor& x, int64_t decimals) { return round(x, decimals); });
   def_op("round_(Tensor input, *, int decimals=0)", [](const Tensor& x, int64_t decimals) {
     return decimals == 0 ? elementwise_(Round{}, x) : copy_(x, round(x, decimals));
   });
   def_op("clamp_min(Tensor input, Operand min, *, Tensor? out=None)", with_out<ClampMin, Operand>);
-  def_op("clamp_min_(Tensor input, Operand min)", [](const Tensor& a, const Operand& b) { return elementwise_(ClampMin{}, a, b); });
+  def_op("clamp_min_(Tensor input, Operand min)",
+         [](const Tensor& a, const Operand& b) { return elementwise_(ClampMin{}, a, b); });
   def_op("clamp_max(Tensor input, Operand max, *, Tensor? out=None)", with_out<ClampMax, Operand>);
-  def_op("clamp_max_(Tensor input, Operand max)", [](const Tensor& a, const Operand& b) { return elementwise_(ClampMax{}, a, b); });
+  def_op("clamp_max_(Tensor input, Operand max)",
+         [](const Tensor& a, const Operand& b) { return elementwise_(ClampMax{}, a, b); });
   for (const std::string name : {"clamp", "clip"}) {
     def_op((name + "(Tensor input, Tensor? min=None, Tensor? max=None, *, Tensor? out=None)").c_str(),
            [](const Tensor& x, const Tensor& low, const Tensor& high) { return clamp(x, low, high); });
     def_op((name + "(Tensor input, Scalar? min=None, Scalar? max=None, *, Tensor? out=None)").c_str(),
-           [](const Tensor& x, std::optional<Scalar> low, std::optional<Scalar> high) { return clamp(x, low, high); });
+           [](const Tensor& x, std::optional<Scalar> low, std::optional<Scalar> high) {
+             return clamp(x, low, high);
+           });
     def_op((name + "_(Tensor input, Tensor? min=None, Tensor? max=None)").c_str(),
            [](const Tensor& x, const Tensor& low, const Tensor& high) { return clamp_(x, low, high); });
     def_op((name + "_(Tensor input, Scalar? min=None, Scalar? max=None)").c_str(),
-           [](const Tensor& x, std::optional<Scalar> low, std::optional<Scalar> high) { return clamp_(x, low, high); });
+           [](const Tensor& x, std::optional<Scalar> low, std::optional<Scalar> high) {
+             return clamp_(x, low, high);
+           });
   }
   def_op("lerp(Tensor input, Tensor end, Operand weight, *, Tensor? out=None)",
-         [](const Tensor& a, const Tensor& b, const Operand& weight) { return elementwise(Lerp{}, a, b, weight); });
+         [](const Tensor& a, const Tensor& b, const Operand& weight) {
+           return elementwise(Lerp{}, a, b, weight);
+         });
   def_op("lerp_(Tensor input, Tensor end, Operand weight)",
-         [](const Tensor& a, const Tensor& b, const Operand& weight) { return elementwise_(Lerp{}, a, b, weight); });
+         [](const Tensor& a, const Tensor& b, const Operand& weight) {
+           return elementwise_(Lerp{}, a, b, weight);
+         });
   def_op("addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1, Tensor? out=None)",
          [](const Tensor& a, const Tensor& b, const Tensor& c, Scalar value) {
            return elementwise(Addcmul{{}, value.to_double()}, a, b, c);
@@ -143,46 +167,71 @@ void define_activations() {
   define_activation<Hardsigmoid>("hardsigmoid", "");
   define_activation<Hardswish>("hardswish", "");
   define_activation<Threshold, double, double>("threshold", "float threshold, float value");
-  def_op("relu6(Tensor input, bool inplace=False)", [](const Tensor& x, bool inplace) { return apply(Hardtanh{{}, 0, 6}, x, inplace); },
-         As::function);
-  def_op("selu(Tensor input, bool inplace=False)", [](const Tensor& x, bool inplace) {
-    return apply(Elu{{}, 1.6732632423543772848170429916717, 1.0507009873554804934193349852946, 1}, x, inplace);
-  }, As::function);
-  def_op("celu(Tensor input, float alpha=1.0, bool inplace=False)", [](const Tensor& x, double alpha, bool inplace) {
-    TG_CHECK(alpha != 0, "ZeroDivisionError: alpha cannot be 0 for CELU");
-    return apply(Celu{{{}, alpha, 1, 1 / alpha}}, x, inplace);
-  }, As::function);
-  def_op("softplus(Tensor input, float beta=1, float threshold=20)", [](const Tensor& x, double beta, double threshold) {
-    return elementwise(Softplus{{}, beta, threshold}, x);
-  }, As::function);
-  def_op("gelu(Tensor input, *, str approximate=\"none\")", [](const Tensor& x, std::string_view approximate) {
-    if (approximate == "none") return elementwise(Gelu{}, x);
-    TG_CHECK(approximate == "tanh", "approximate argument must be either none or tanh.");
-    return elementwise(GeluTanh{}, x);
-  }, As::function);
-  def_op("hardshrink(Tensor input, float lambd=0.5)", [](const Tensor& x, double lambda) { return elementwise(Hardshrink{{}, lambda}, x); });
-  def_op("softshrink(Tensor input, float lambd=0.5)", [](const Tensor& x, double lambda) {
-    TG_CHECK(lambda >= 0, "lambda must be greater or equal to 0, but found to be ", lambda, ".");
-    return elementwise(Softshrink{{}, lambda}, x);
-  }, As::function);
+  def_op(
+      "relu6(Tensor input, bool inplace=False)",
+      [](const Tensor& x, bool inplace) { return apply(Hardtanh{{}, 0, 6}, x, inplace); }, As::function);
+  def_op(
+      "selu(Tensor input, bool inplace=False)",
+      [](const Tensor& x, bool inplace) {
+        return apply(Elu{{}, 1.6732632423543772848170429916717, 1.0507009873554804934193349852946, 1}, x,
+                     inplace);
+      },
+      As::function);
+  def_op(
+      "celu(Tensor input, float alpha=1.0, bool inplace=False)",
+      [](const Tensor& x, double alpha, bool inplace) {
+        TG_CHECK(alpha != 0, "ZeroDivisionError: alpha cannot be 0 for CELU");
+        return apply(Celu{{{}, alpha, 1, 1 / alpha}}, x, inplace);
+      },
+      As::function);
+  def_op(
+      "softplus(Tensor input, float beta=1, float threshold=20)",
+      [](const Tensor& x, double beta, double threshold) {
+        return elementwise(Softplus{{}, beta, threshold}, x);
+      },
+      As::function);
+  def_op(
+      "gelu(Tensor input, *, str approximate=\"none\")",
+      [](const Tensor& x, std::string_view approximate) {
+        if (approximate == "none") return elementwise(Gelu{}, x);
+        TG_CHECK(approximate == "tanh", "approximate argument must be either none or tanh.");
+        return elementwise(GeluTanh{}, x);
+      },
+      As::function);
+  def_op("hardshrink(Tensor input, float lambd=0.5)",
+         [](const Tensor& x, double lambda) { return elementwise(Hardshrink{{}, lambda}, x); });
+  def_op(
+      "softshrink(Tensor input, float lambd=0.5)",
+      [](const Tensor& x, double lambda) {
+        TG_CHECK(lambda >= 0, "lambda must be greater or equal to 0, but found to be ", lambda, ".");
+        return elementwise(Softshrink{{}, lambda}, x);
+      },
+      As::function);
   def_op("prelu(Tensor input, Tensor weight)", prelu);
 }
 
 void define_logic() {
-  def_op("where(Tensor condition, Operand input, Operand other, *, Tensor? out=None)",
-         [](const Tensor& condition, const Operand& a, const Operand& b) {
-           TG_CHECK(condition.dtype() == DType::bool_, "where expected condition to be a boolean tensor, but got a tensor with "
-                    "dtype ", scalar_type_name(condition.dtype()));
-           return elementwise(Where{}, condition, a, b);
-         },
-         As::function);
+  def_op(
+      "where(Tensor condition, Operand input, Operand other, *, Tensor? out=None)",
+      [](const Tensor& condition, const Operand& a, const Operand& b) {
+        TG_CHECK(condition.dtype() == DType::bool_,
+                 "where expected condition to be a boolean tensor, but got a tensor with "
+                 "dtype ",
+                 scalar_type_name(condition.dtype()));
+        return elementwise(Where{}, condition, a, b);
+      },
+      As::function);
   def_op("bitwise_not(Tensor input, *, Tensor? out=None)", bitwise_not);
   def_op("bitwise_not_(Tensor input)", bitwise_not_);
   def_op("nan_to_num_(Tensor input, float? nan=None, float? posinf=None, float? neginf=None)",
-         [](const Tensor& x, std::optional<double> nan, std::optional<double> positive, std::optional<double> negative) {
-           return copy_(x, nan_to_num(x, nan, positive, negative));
+         [](const Tensor& x, std::optional<double> nan, std::optional<double> positive,
+            std::optional<double> negative) {
+           return copy_(x, nan_to_num(value_before_write(x), nan, positive, negative));
          });
-  def_op("nan_to_num(Tensor input, float? nan=None, float? posinf=None, float? neginf=None, *, Tensor? out=None)", nan_to_num);
+  def_op(
+      "nan_to_num(Tensor input, float? nan=None, float? posinf=None, float? neginf=None, *, Tensor? "
+      "out=None)",
+      nan_to_num);
 }
 
 }  // namespace

@@ -10,7 +10,8 @@ Tensor call_tensordot(const Tensor& a, const Tensor& b, PyObject* dims) {
   if (is_integer(dims)) {
     const int64_t count = get_integer(dims);
     TG_CHECK(count >= 0, "tensordot expects dims >= 0, but got dims=", count);
-    TG_CHECK(count <= std::min(a.dim(), b.dim()), "tensordot expects dims < ndim_a or ndim_b, but got dims=", count);
+    TG_CHECK(count <= std::min(a.dim(), b.dim()),
+             "tensordot expects dims < ndim_a or ndim_b, but got dims=", count);
     Dims dims_a(static_cast<int>(count)), dims_b(static_cast<int>(count));
     for (int i = 0; i < count; ++i) {
       dims_a[i] = i - count;
@@ -18,9 +19,12 @@ Tensor call_tensordot(const Tensor& a, const Tensor& b, PyObject* dims) {
     }
     return tensordot(a, b, dims_a, dims_b);
   }
-  Object pair = checked(PySequence_Fast(dims, "tensordot expects dims to be an int or two sequences of ints"));
-  TG_CHECK(PySequence_Fast_GET_SIZE(pair.get()) == 2, "tensordot expects dims to be an int or two sequences of ints");
-  return tensordot(a, b, get_integers(PySequence_Fast_GET_ITEM(pair.get(), 0)), get_integers(PySequence_Fast_GET_ITEM(pair.get(), 1)));
+  Object pair =
+      checked(PySequence_Fast(dims, "tensordot expects dims to be an int or two sequences of ints"));
+  TG_CHECK(PySequence_Fast_GET_SIZE(pair.get()) == 2,
+           "tensordot expects dims to be an int or two sequences of ints");
+  return tensordot(a, b, get_integers(PySequence_Fast_GET_ITEM(pair.get(), 0)),
+                   get_integers(PySequence_Fast_GET_ITEM(pair.get(), 1)));
 }
 
 using Sum = Tensor (*)(const Tensor&, const Tensor&, const Tensor&, Scalar, Scalar);
@@ -28,7 +32,8 @@ using Sum = Tensor (*)(const Tensor&, const Tensor&, const Tensor&, Scalar, Scal
 /// beta * input + alpha * product, and its in-place form.
 template <Sum function>
 void define_sum(const std::string& name, const std::string& first, const std::string& second) {
-  const std::string head = "(Tensor input, Tensor " + first + ", Tensor " + second + ", *, Scalar beta=1, Scalar alpha=1";
+  const std::string head =
+      "(Tensor input, Tensor " + first + ", Tensor " + second + ", *, Scalar beta=1, Scalar alpha=1";
   def_op((name + head + ", Tensor? out=None)").c_str(), function);
   def_op((name + "_" + head + ")").c_str(),
          [](const Tensor& input, const Tensor& a, const Tensor& b, Scalar beta, Scalar alpha) {

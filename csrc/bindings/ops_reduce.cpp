@@ -28,7 +28,8 @@ void define_spread(const std::string& name, const std::string& results) {
 double norm_order(PyObject* p) {
   if (p == Py_None) return 2;
   if (!PyUnicode_Check(p)) return get_real(p);
-  TG_CHECK(PyUnicode_CompareWithASCIIString(p, "fro") == 0, "norm(): p must be a number, 'fro' or None; for other norms of matrices "
+  TG_CHECK(PyUnicode_CompareWithASCIIString(p, "fro") == 0,
+           "norm(): p must be a number, 'fro' or None; for other norms of matrices "
            "use linalg.matrix_norm");
   return 2;
 }
@@ -64,12 +65,14 @@ void define_reduce_ops() {
   define_spread<std_deviation>("std", "");
   define_spread<var_mean>("var_mean", "");
   define_spread<std_mean>("std_mean", "");
-  def_op("norm(Tensor input, any p=2, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None, Tensor? out=None)",
-         [](const Tensor& x, PyObject* p, std::optional<Dims> dims, bool keepdim, std::optional<DType> dtype) {
-           return vector_norm(x, norm_order(p), dims, keepdim, dtype);
-         });
   def_op(
-      "linalg_vector_norm(Tensor input, float ord=2.0, int[]? dim=None, bool keepdim=False, *, dtype? "
+      "norm(Tensor input, any p=2, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None, Tensor? "
+      "out=None)",
+      [](const Tensor& x, PyObject* p, std::optional<Dims> dims, bool keepdim, std::optional<DType> dtype) {
+        return vector_norm(x, norm_order(p), dims, keepdim, dtype);
+      });
+  def_op(
+      "_linalg_vector_norm(Tensor input, float ord=2.0, int[]? dim=None, bool keepdim=False, *, dtype? "
       "dtype=None, Tensor? out=None)",
       vector_norm, As::function);
   def_op("logsumexp(Tensor input, int[] dim, bool keepdim=False, *, Tensor? out=None)", logsumexp);
@@ -98,10 +101,18 @@ void define_reduce_ops() {
 
   def_op("cumsum(Tensor input, int dim, *, dtype? dtype=None, Tensor? out=None)", cumsum);
   def_op("cumprod(Tensor input, int dim, *, dtype? dtype=None, Tensor? out=None)", cumprod);
-  def_op("cumsum_(Tensor input, int dim, *, dtype? dtype=None)",
-         [](const Tensor& x, int64_t dim, std::optional<DType> dtype) { return copy_(x, cumsum(x, dim, dtype)); }, As::method);
-  def_op("cumprod_(Tensor input, int dim, *, dtype? dtype=None)",
-         [](const Tensor& x, int64_t dim, std::optional<DType> dtype) { return copy_(x, cumprod(x, dim, dtype)); }, As::method);
+  def_op(
+      "cumsum_(Tensor input, int dim, *, dtype? dtype=None)",
+      [](const Tensor& x, int64_t dim, std::optional<DType> dtype) {
+        return copy_(x, cumsum(x, dim, dtype));
+      },
+      As::method);
+  def_op(
+      "cumprod_(Tensor input, int dim, *, dtype? dtype=None)",
+      [](const Tensor& x, int64_t dim, std::optional<DType> dtype) {
+        return copy_(x, cumprod(value_before_write(x), dim, dtype));
+      },
+      As::method);
   def_op("cummax(Tensor input, int dim) -> (values, indices)", cummax);
   def_op("cummin(Tensor input, int dim) -> (values, indices)", cummin);
   def_op("logcumsumexp(Tensor input, int dim, *, Tensor? out=None)", logcumsumexp);

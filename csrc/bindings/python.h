@@ -54,7 +54,8 @@ inline void checked(int status) {
 /// Turns the exception being handled into a Python exception.
 void set_python_error() noexcept;
 
-/// Runs f, which may throw, and returns what it returns; nullptr (or -1) with a Python exception set after an error.
+/// Runs f, which may throw, and returns what it returns; nullptr (or -1) with a Python exception set after an
+/// error.
 template <class F>
 auto guarded(F&& f) noexcept -> decltype(f()) {
   using Result = decltype(f());

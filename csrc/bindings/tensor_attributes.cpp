@@ -74,18 +74,20 @@ PyObject* get_grad(PyObject* self, void*) {
   return get(self, [](const Tensor& t) {
     const Tensor& gradient = autograd::gradient(t);
     if (!gradient.defined() && !autograd::is_leaf(t) && !autograd::retains_gradient(t)) [[unlikely]]
-      checked(PyErr_WarnEx(PyExc_UserWarning,
-                           "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed: backward() fills "
-                           "only the .grad of leaves. Call retain_grad() on this tensor before backward() to keep its "
-                           "gradient, or read the .grad of the leaf.",
-                           1));
+      checked(PyErr_WarnEx(
+          PyExc_UserWarning,
+          "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed: backward() fills "
+          "only the .grad of leaves. Call retain_grad() on this tensor before backward() to keep its "
+          "gradient, or read the .grad of the leaf.",
+          1));
     return gradient;
   });
 }
 int set_grad(PyObject* self, PyObject* value, void*) {
   return guarded([&]() -> int {
     const bool none = !value || value == Py_None;
-    TG_CHECK_TYPE(none || is_tensor(value), "assigned grad expected to be a Tensor or None but got grad of type ",
+    TG_CHECK_TYPE(none || is_tensor(value),
+                  "assigned grad expected to be a Tensor or None but got grad of type ",
                   Py_TYPE(value)->tp_name);
     autograd::set_gradient(get_tensor(self), none ? Tensor() : get_tensor(value));
     return 0;
@@ -125,7 +127,8 @@ PyGetSetDef tensor_attributes[] = {
     {"ndim", rank, nullptr, "The number of dimensions.", nullptr},
     {"itemsize", item_size, nullptr, "Bytes per element.", nullptr},
     {"nbytes", bytes, nullptr, "Bytes of all elements.", nullptr},
-    {"requires_grad", get_requires_grad, set_requires_grad, "Whether operations on this tensor are recorded.", nullptr},
+    {"requires_grad", get_requires_grad, set_requires_grad, "Whether operations on this tensor are recorded.",
+     nullptr},
     {"grad", get_grad, set_grad, "The accumulated gradient, or None.", nullptr},
     {"_grad", get_grad_quietly, set_grad, "The accumulated gradient, or None.", nullptr},
     {"grad_fn", grad_fn, nullptr, "The operation that produced this tensor, or None.", nullptr},

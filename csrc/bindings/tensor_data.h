@@ -5,8 +5,8 @@
 
 namespace tapegrad::python {
 
-/// A new tensor with the values of a number, a nested sequence, an array or a tensor; the type is inferred as PyTorch
-/// does when `dtype` is null.
+/// A new tensor with the values of a number, a nested sequence, an array or a tensor; the type is inferred as
+/// PyTorch does when `dtype` is null.
 Tensor tensor_from_data(PyObject* data, const DType* dtype);
 
 /// torch.Tensor(...), torch.LongTensor(...): nothing, sizes, or data; see legacy_new.

@@ -31,10 +31,12 @@ PyObject* one_or_all(PyObject* self, PyObject* const* args, Py_ssize_t count, Py
     constexpr const char* name = sizes ? "size" : "stride";
     const Dims& values = sizes ? tensor.shape() : tensor.strides();
     const Py_ssize_t given = count + (keywords ? PyTuple_GET_SIZE(keywords) : 0);
-    TG_CHECK_TYPE(given <= 1 && (given == count || PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(keywords, 0), "dim") == 0),
+    TG_CHECK_TYPE(given <= 1 && (given == count ||
+                                 PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(keywords, 0), "dim") == 0),
                   name, "() takes at most one argument, 'dim'");
     if (given == 1 && args[0] != Py_None) {
-      TG_CHECK_TYPE(is_integer(args[0]), name, "(): argument 'dim' (position 1) must be int, not ", Py_TYPE(args[0])->tp_name);
+      TG_CHECK_TYPE(is_integer(args[0]), name, "(): argument 'dim' (position 1) must be int, not ",
+                    Py_TYPE(args[0])->tp_name);
       const int64_t dim = get_integer(args[0]);
       TG_CHECK_INDEX(tensor.dim() > 0, "Dimension specified as ", dim, " but tensor has no dimensions");
       return to_python(values[wrap_dim(dim, tensor.dim())]);
@@ -61,13 +63,16 @@ PyObject* nested_list(const Tensor& tensor, int dim, const T* data) {
   if (dim == tensor.dim()) return number(*data);
   const int64_t size = tensor.shape()[dim], stride = tensor.strides()[dim];
   Object list = checked(PyList_New(size));
-  for (int64_t i = 0; i < size; ++i) PyList_SET_ITEM(list.get(), i, checked(nested_list(tensor, dim + 1, data + i * stride)).release());
+  for (int64_t i = 0; i < size; ++i)
+    PyList_SET_ITEM(list.get(), i, checked(nested_list(tensor, dim + 1, data + i * stride)).release());
   return list.release();
 }
 PyObject* to_list(PyObject* self, PyObject*) {
   return guarded([&] {
     const Tensor& tensor = get_tensor(self);
-    return dispatch(tensor.dtype(), [&](auto tag) { return nested_list(tensor, 0, tensor.data<typename decltype(tag)::type>()); });
+    return dispatch(tensor.dtype(), [&](auto tag) {
+      return nested_list(tensor, 0, tensor.data<typename decltype(tag)::type>());
+    });
   });
 }
 
@@ -79,7 +84,8 @@ bool names_channels_last(PyObject* format) {
 }
 bool wants_channels_last(PyObject* format, int rank) {
   if (!names_channels_last(format)) return false;
-  TG_CHECK(rank == 4 || rank == 5, "required rank 4 tensor to use channels_last format, or rank 5 for channels_last_3d");
+  TG_CHECK(rank == 4 || rank == 5,
+           "required rank 4 tensor to use channels_last format, or rank 5 for channels_last_3d");
   return true;
 }
 Dims channels_last_order(int rank) {
@@ -110,10 +116,12 @@ Tensor contiguous_as(const Tensor& self, PyObject* format) {
   return is_contiguous_as(self, format) ? self : channels_first_view(contiguous(channels_last_view(self)));
 }
 Tensor clone_as(const Tensor& self, PyObject* format) {
-  if (wants_channels_last(format, self.dim())) return channels_first_view(clone_contiguous(channels_last_view(self)));
+  if (wants_channels_last(format, self.dim()))
+    return channels_first_view(clone_contiguous(channels_last_view(self)));
   if (format == Py_None) return clone(self);
   const Object text = checked(PyObject_Str(format));
-  return Argument<std::string_view>::get(text.get()) == "torch.contiguous_format" ? clone_contiguous(self) : clone(self);
+  return Argument<std::string_view>::get(text.get()) == "torch.contiguous_format" ? clone_contiguous(self)
+                                                                                  : clone(self);
 }
 
 /// to(dtype), to(device), to(device, dtype), to(other), each followed by non_blocking and copy.
@@ -125,9 +133,12 @@ PyObject* convert(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObj
     PyObject* format = Py_None;
     int flags = 0;
     auto refuse = [](PyObject* value) {
-      fail(ErrorKind::type, "to() received an invalid combination of arguments - got (", Py_TYPE(value)->tp_name,
-           "), but expected one of:\n * (torch.device device = None, torch.dtype dtype = None, bool non_blocking = False, bool copy = "
-           "False)\n * (torch.dtype dtype, bool non_blocking = False, bool copy = False)\n * (Tensor other, bool non_blocking = False, "
+      fail(ErrorKind::type, "to() received an invalid combination of arguments - got (",
+           Py_TYPE(value)->tp_name,
+           "), but expected one of:\n * (torch.device device = None, torch.dtype dtype = None, bool "
+           "non_blocking = False, bool copy = "
+           "False)\n * (torch.dtype dtype, bool non_blocking = False, bool copy = False)\n * (Tensor other, "
+           "bool non_blocking = False, "
            "bool copy = False)");
     };
     auto take = [&](PyObject* value) {
@@ -170,14 +181,17 @@ PyMethodDef no_arguments(const char* name, const char* doc) {
 }
 template <class Function>
 PyMethodDef fast(const char* name, Function* function, const char* doc) {
-  return {name, reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(function)), METH_FASTCALL | METH_KEYWORDS, doc};
+  return {name, reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(function)),
+          METH_FASTCALL | METH_KEYWORDS, doc};
 }
 
 constexpr auto rank_of = [](const Tensor& t) { return int64_t{t.dim()}; };
 constexpr auto numel_of = [](const Tensor& t) { return t.numel(); };
 constexpr auto element_size_of = [](const Tensor& t) { return int64_t{t.item_size()}; };
 constexpr auto offset_of = [](const Tensor& t) { return t.storage_offset(); };
-constexpr auto address_of = [](const Tensor& t) { return static_cast<int64_t>(reinterpret_cast<intptr_t>(t.raw())); };
+constexpr auto address_of = [](const Tensor& t) {
+  return static_cast<int64_t>(reinterpret_cast<intptr_t>(t.raw()));
+};
 constexpr auto is_floating_of = [](const Tensor& t) { return t.is_floating(); };
 constexpr auto is_signed_of = [](const Tensor& t) { return is_signed(t.dtype()); };
 constexpr auto never = [](const Tensor&) { return false; };
@@ -203,7 +217,9 @@ bool same_values(const Tensor& a, const Tensor& b) {
   if (!(a.shape() == b.shape())) return false;
   const DType dtype = promote(a.dtype(), b.dtype());
   auto dense = [dtype](const Tensor& x) {
-    return x.dtype() != dtype ? contiguous(cast_values(x, dtype)) : x.is_contiguous() ? x : contiguous_values(x);
+    return x.dtype() != dtype  ? contiguous(cast_values(x, dtype))
+           : x.is_contiguous() ? x
+                               : contiguous_values(x);
   };
   const Tensor left = dense(a), right = dense(b);
   return dispatch(dtype, [&](auto tag) {
@@ -216,13 +232,15 @@ bool same_values(const Tensor& a, const Tensor& b) {
 Tensor rebuild(const Tensor& bytes, DType dtype, int64_t offset, IntSpan shape, IntSpan strides) {
   check_shape(shape, dtype);
   TG_CHECK(bytes.dtype() == DType::uint8 && bytes.is_contiguous(), "expected the bytes of a storage");
-  TG_CHECK(shape.size() == strides.size(), "expected one stride for each of the ", shape.size(), " dimensions, got ", strides.size());
+  TG_CHECK(shape.size() == strides.size(), "expected one stride for each of the ", shape.size(),
+           " dimensions, got ", strides.size());
   int64_t last = offset;
   for (size_t i = 0; i < shape.size(); ++i) last += shape[i] == 0 ? 0 : (shape[i] - 1) * strides[i];
-  const bool fits = offset >= 0 && std::all_of(strides.begin(), strides.end(), [](int64_t stride) { return stride >= 0; }) &&
+  const bool fits = offset >= 0 &&
+                    std::all_of(strides.begin(), strides.end(), [](int64_t stride) { return stride >= 0; }) &&
                     (count_elements(shape) == 0 || last < bytes.numel() / item_size(dtype));
-  TG_CHECK(fits, "a tensor of shape ", to_string(shape), " with strides ", to_string(strides), " does not fit its storage of ",
-           bytes.numel(), " bytes");
+  TG_CHECK(fits, "a tensor of shape ", to_string(shape), " with strides ", to_string(strides),
+           " does not fit its storage of ", bytes.numel(), " bytes");
   Tensor tensor = make_view(bytes, Dims{0}, Dims{1}, 0);
   tensor->dtype = dtype;
   set_geometry(tensor, shape, strides, bytes.raw() + offset * item_size(dtype));
@@ -264,17 +282,24 @@ PyMethodDef tensor_methods[] = {
 };
 
 void define_tensor_methods() {
-  def_op("is_contiguous(Tensor self, any memory_format=None)", is_contiguous_as, As::method, "Whether memory has no gaps and is row-major.");
-  def_op("contiguous(Tensor self, any memory_format=None)", contiguous_as, As::method, "The tensor itself if it is contiguous, else a copy.");
+  def_op("is_contiguous(Tensor self, any memory_format=None)", is_contiguous_as, As::method,
+         "Whether memory has no gaps and is row-major.");
+  def_op("contiguous(Tensor self, any memory_format=None)", contiguous_as, As::method,
+         "The tensor itself if it is contiguous, else a copy.");
   def_op("clone(Tensor input, *, any memory_format=None)", clone_as, "A copy that gradients flow through.");
   def_op("copy_(Tensor self, Tensor src, bool non_blocking=False)", copy_, As::method);
-  def_op("fill_(Tensor input, Tensor value)", [](const Tensor& self, const Tensor& value) -> const Tensor& { return fill_(self, value); });
-  def_op("fill_(Tensor input, Scalar value)", [](const Tensor& self, Scalar value) -> const Tensor& { return fill_(self, value); });
-  def_op("fill(Tensor input, Scalar value)", [](const Tensor& self, Scalar value) {
-    Tensor filled = clone(self);
-    fill_(filled, value);
-    return filled;
-  }, As::function);
+  def_op("fill_(Tensor input, Tensor value)",
+         [](const Tensor& self, const Tensor& value) -> const Tensor& { return fill_(self, value); });
+  def_op("fill_(Tensor input, Scalar value)",
+         [](const Tensor& self, Scalar value) -> const Tensor& { return fill_(self, value); });
+  def_op(
+      "fill(Tensor input, Scalar value)",
+      [](const Tensor& self, Scalar value) {
+        Tensor filled = clone(self);
+        fill_(filled, value);
+        return filled;
+      },
+      As::function);
   def_op("zero_(Tensor input)", zero_, "Writes zeros.");
   def_op("float(Tensor self, any memory_format=None)", cast<DType::float32>, As::method);
   def_op("double(Tensor self, any memory_format=None)", cast<DType::float64>, As::method);
@@ -285,33 +310,52 @@ void define_tensor_methods() {
   def_op("byte(Tensor self, any memory_format=None)", cast<DType::uint8>, As::method);
   def_op("bool(Tensor self, any memory_format=None)", cast<DType::bool_>, As::method);
   def_op("cpu(Tensor self, any memory_format=None)", [](const Tensor& self) { return self; }, As::method);
-  def_op("type_as(Tensor self, Tensor other)", [](const Tensor& self, const Tensor& other) { return to(self, other.dtype()); }, As::method);
-  def_op("equal(Tensor input, Tensor other)", same_values, "Whether two tensors have the same shape and values.");
-  def_op("isclose(Tensor input, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False)", isclose,
-         "Where |input - other| <= atol + rtol * |other|.");
-  def_op("allclose(Tensor input, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False)", allclose,
-         "Whether isclose holds everywhere.");
-  def_op("is_same_size(Tensor input, Tensor other)", [](const Tensor& a, const Tensor& b) { return a.shape() == b.shape(); });
-  def_op("is_set_to(Tensor self, Tensor tensor)", [](const Tensor& a, const Tensor& b) {
-    return a->storage == b->storage && a.raw() == b.raw() && a.shape() == b.shape() && a.strides() == b.strides();
-  }, As::method);
+  def_op(
+      "type_as(Tensor self, Tensor other)",
+      [](const Tensor& self, const Tensor& other) { return to(self, other.dtype()); }, As::method);
+  def_op("equal(Tensor input, Tensor other)", same_values,
+         "Whether two tensors have the same shape and values.");
+  def_op("isclose(Tensor input, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False)",
+         isclose, "Where |input - other| <= atol + rtol * |other|.");
+  def_op("allclose(Tensor input, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False)",
+         allclose, "Whether isclose holds everywhere.");
+  def_op("is_same_size(Tensor input, Tensor other)",
+         [](const Tensor& a, const Tensor& b) { return a.shape() == b.shape(); });
+  def_op(
+      "is_set_to(Tensor self, Tensor tensor)",
+      [](const Tensor& a, const Tensor& b) {
+        return a->storage == b->storage && a.raw() == b.raw() && a.shape() == b.shape() &&
+               a.strides() == b.strides();
+      },
+      As::method);
   def_op("_make_subclass(any cls, Tensor data, bool require_grad=False)", make_subclass, As::function);
   def_op("_rebuild(Tensor bytes, dtype dtype, int offset, int[] shape, int[] stride)", rebuild, As::function);
   def_op("_storage_bytes(Tensor self)", storage_bytes, As::function);
-  def_op("_legacy_new(any args, any kwargs, dtype dtype)", [](PyObject* args, PyObject* kwargs, DType dtype) {
-    return legacy_new(args, kwargs, dtype, false);
-  }, As::function);
+  def_op(
+      "_legacy_new(any args, any kwargs, dtype dtype)",
+      [](PyObject* args, PyObject* kwargs, DType dtype) { return legacy_new(args, kwargs, dtype, false); },
+      As::function);
   def_op("get_default_dtype()", [] { return default_dtype(); }, As::function);
-  def_op("set_default_dtype(dtype d)", [](DType dtype) {
-    TG_CHECK_TYPE(is_floating(dtype), "only floating-point types are supported as the default type");
-    set_default_dtype(dtype);
-  }, As::function);
-  def_op("promote_types(dtype type1, dtype type2)", [](DType a, DType b) { return promote(a, b); }, As::function);
-  def_op("can_cast(dtype from_, dtype to)", [](DType from, DType to) { return can_cast(from, to); }, As::function);
-  def_op("result_type(Operand tensor1, Operand tensor2)", [](const Operand& a, const Operand& b) {
-    const Operand operands[] = {a, b};
-    return result_type(operands);
-  }, As::function);
+  def_op(
+      "set_default_dtype(dtype d)",
+      [](DType dtype) {
+        TG_CHECK_TYPE(is_floating(dtype), "only floating-point types are supported as the default type");
+        set_default_dtype(dtype);
+      },
+      As::function);
+  def_op(
+      "promote_types(dtype type1, dtype type2)", [](DType a, DType b) { return promote(a, b); },
+      As::function);
+  def_op(
+      "can_cast(dtype from_, dtype to)", [](DType from, DType to) { return can_cast(from, to); },
+      As::function);
+  def_op(
+      "result_type(Operand tensor1, Operand tensor2)",
+      [](const Operand& a, const Operand& b) {
+        const Operand operands[] = {a, b};
+        return result_type(operands);
+      },
+      As::function);
 }
 
 }  // namespace tapegrad::python

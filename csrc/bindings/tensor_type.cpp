@@ -15,8 +15,8 @@ namespace {
 
 PyTypeObject* tensor_metatype = nullptr;
 
-// Dead objects of the exact type, for reuse. They stay allocated as garbage-collected objects, but untracked: only an
-// object with attributes can be part of a cycle.
+// Dead objects of the exact type, for reuse. They stay allocated as garbage-collected objects, but untracked:
+// only an object with attributes can be part of a cycle.
 constexpr int kFreeListSize = 512;
 TensorObject* free_objects[kFreeListSize];
 int free_count = 0;
@@ -67,7 +67,8 @@ void deallocate(PyObject* self) {
   Py_DECREF(type);
 }
 
-// The last C++ owner of a tensor that owns its Python object is gone: the object takes the tensor back and dies.
+// The last C++ owner of a tensor that owns its Python object is gone: the object takes the tensor back and
+// dies.
 void release_owned_object(void* pointer) {
   auto* self = static_cast<PyObject*>(pointer);
   TensorImpl* impl = reinterpret_cast<TensorObject*>(self)->tensor.impl();
@@ -95,7 +96,8 @@ int set_attribute(PyObject* self, PyObject* name, PyObject* value) {
   return status;
 }
 
-// Subclasses made in Python would get CPython's deallocator, which clears attributes before ours could call it off.
+// Subclasses made in Python would get CPython's deallocator, which clears attributes before ours could call
+// it off.
 int initialize_subclass(PyObject* cls, PyObject* args, PyObject* kwargs) {
   if (PyType_Type.tp_init(cls, args, kwargs) < 0) return -1;
   reinterpret_cast<PyTypeObject*>(cls)->tp_dealloc = deallocate;
@@ -135,7 +137,8 @@ PyObject* wrap(Tensor tensor) {
     auto* existing = static_cast<PyObject*>(tensor->python_object);
     if (tensor->owns_python_object) {
       tensor->owns_python_object = false;
-      tensor->retain();  // the object's handle owns the tensor again; the caller gets the reference that the tensor had
+      tensor->retain();  // the object's handle owns the tensor again; the caller gets the reference that the
+                         // tensor had
     } else {
       Py_INCREF(existing);
     }
@@ -145,10 +148,10 @@ PyObject* wrap(Tensor tensor) {
 }
 
 PyTypeObject* make_tensor_type() {
-  PyType_Slot metatype_slots[] = {{Py_tp_base, &PyType_Type},
-                                  {Py_tp_init, reinterpret_cast<void*>(initialize_subclass)},
-                                  {0, nullptr}};
-  PyType_Spec metatype_spec = {"tapegrad._C._TensorMeta", 0, 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, metatype_slots};
+  PyType_Slot metatype_slots[] = {
+      {Py_tp_base, &PyType_Type}, {Py_tp_init, reinterpret_cast<void*>(initialize_subclass)}, {0, nullptr}};
+  PyType_Spec metatype_spec = {"tapegrad._C._TensorMeta", 0, 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+                               metatype_slots};
   tensor_metatype = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&metatype_spec));
   if (!tensor_metatype) return nullptr;
 

@@ -1,10 +1,11 @@
 // tapegrad.Tensor: a CPython heap type that holds a Tensor handle.
 //
 // Note [Python identity]
-// One TensorImpl has one Python object at a time: wrap() finds it through TensorImpl::python_object. When the last
-// Python reference goes while C++ still holds the tensor (a parameter held by the graph, x.grad), an object that carries
-// state of its own (a subclass, attributes, weak references) must survive: its deallocation is called off and the tensor
-// becomes the owner of the object (owns_python_object). The next wrap() turns the ownership round again.
+// One TensorImpl has one Python object at a time: wrap() finds it through TensorImpl::python_object. When the
+// last Python reference goes while C++ still holds the tensor (a parameter held by the graph, x.grad), an
+// object that carries state of its own (a subclass, attributes, weak references) must survive: its
+// deallocation is called off and the tensor becomes the owner of the object (owns_python_object). The next
+// wrap() turns the ownership round again.
 #pragma once
 #include <vector>
 
@@ -14,8 +15,7 @@
 namespace tapegrad::python {
 
 struct TensorObject {
-  PyObject_HEAD
-  Tensor tensor;
+  PyObject_HEAD Tensor tensor;
   PyObject* dict;
   PyObject* weak_references;
 };
@@ -33,11 +33,12 @@ PyObject* wrap(Tensor tensor);
 /// A new object of a subclass around a tensor that has no Python object yet.
 PyObject* wrap_as(PyTypeObject* type, Tensor tensor);
 
-/// Makes the type; its attributes and slots come from the files named there. Null with an exception on failure.
+/// Makes the type; its attributes and slots come from the files named there. Null with an exception on
+/// failure.
 PyTypeObject* make_tensor_type();
 
 std::vector<PyType_Slot> tensor_number_slots();  // number_slots.cpp
-extern PyGetSetDef tensor_attributes[];        // tensor_attributes.cpp
+extern PyGetSetDef tensor_attributes[];          // tensor_attributes.cpp
 PyObject* tensor_dict(PyObject* self, void*);
 Py_ssize_t tensor_length(PyObject* self);
 PyObject* tensor_get_item(PyObject* self, PyObject* key);

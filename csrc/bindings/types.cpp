@@ -18,14 +18,14 @@ struct ForeignType {
   bool floating, complex, is_signed;
 };
 constexpr ForeignType foreign_types[] = {
-    {"torch.float16", 2, true, false, true},    {"torch.bfloat16", 2, true, false, true},   {"torch.complex64", 8, false, true, true},
-    {"torch.complex128", 16, false, true, true}, {"torch.uint16", 2, false, false, false},   {"torch.uint32", 4, false, false, false},
+    {"torch.float16", 2, true, false, true},   {"torch.bfloat16", 2, true, false, true},
+    {"torch.complex64", 8, false, true, true}, {"torch.complex128", 16, false, true, true},
+    {"torch.uint16", 2, false, false, false},  {"torch.uint32", 4, false, false, false},
     {"torch.uint64", 8, false, false, false},
 };
 
 struct DTypeObject {
-  PyObject_HEAD
-  DType dtype;
+  PyObject_HEAD DType dtype;
   const ForeignType* foreign;  // null for the types of tensors
 };
 PyTypeObject* dtype_type = nullptr;
@@ -33,13 +33,17 @@ PyObject* dtype_objects[kDTypeCount];
 
 DType self_dtype(PyObject* self) { return reinterpret_cast<DTypeObject*>(self)->dtype; }
 const ForeignType* self_foreign(PyObject* self) { return reinterpret_cast<DTypeObject*>(self)->foreign; }
-const char* self_name(PyObject* self) { return self_foreign(self) ? self_foreign(self)->name : dtype_name(self_dtype(self)); }
+const char* self_name(PyObject* self) {
+  return self_foreign(self) ? self_foreign(self)->name : dtype_name(self_dtype(self));
+}
 PyObject* dtype_repr(PyObject* self) { return PyUnicode_FromString(self_name(self)); }
 PyObject* dtype_reduce(PyObject* self, PyObject*) { return PyUnicode_FromString(self_name(self) + 6); }
 PyObject* dtype_is_floating(PyObject* self, void*) {
   return PyBool_FromLong(self_foreign(self) ? self_foreign(self)->floating : is_floating(self_dtype(self)));
 }
-PyObject* dtype_is_complex(PyObject* self, void*) { return PyBool_FromLong(self_foreign(self) && self_foreign(self)->complex); }
+PyObject* dtype_is_complex(PyObject* self, void*) {
+  return PyBool_FromLong(self_foreign(self) && self_foreign(self)->complex);
+}
 PyObject* dtype_is_signed(PyObject* self, void*) {
   return PyBool_FromLong(self_foreign(self) ? self_foreign(self)->is_signed : is_signed(self_dtype(self)));
 }
@@ -54,7 +58,8 @@ PyGetSetDef dtype_attributes[] = {
     {"itemsize", dtype_itemsize, nullptr, "Bytes per element.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
-PyMethodDef dtype_methods[] = {{"__reduce__", dtype_reduce, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
+PyMethodDef dtype_methods[] = {{"__reduce__", dtype_reduce, METH_NOARGS, nullptr},
+                               {nullptr, nullptr, 0, nullptr}};
 
 PyObject* size_repr(PyObject* self) {
   Object list = Object::steal(PySequence_List(self));
@@ -82,17 +87,22 @@ PyObject* size_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
     Object tuple = checked(PyTuple_Type.tp_new(&PyTuple_Type, args, kwargs));
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(tuple.get()); ++i) {
       PyObject* item = PyTuple_GET_ITEM(tuple.get(), i);
-      TG_CHECK_TYPE(is_integer(item), "torch.Size() takes an iterable of 'int' (item ", i, " is '", Py_TYPE(item)->tp_name, "')");
+      TG_CHECK_TYPE(is_integer(item), "torch.Size() takes an iterable of 'int' (item ", i, " is '",
+                    Py_TYPE(item)->tp_name, "')");
     }
     return size_from_tuple(tuple.release());
   });
 }
-PyObject* size_subscript(PyObject* self, PyObject* key) { return size_from_tuple(PyTuple_Type.tp_as_mapping->mp_subscript(self, key)); }
+PyObject* size_subscript(PyObject* self, PyObject* key) {
+  return size_from_tuple(PyTuple_Type.tp_as_mapping->mp_subscript(self, key));
+}
 PyObject* size_concat(PyObject* a, PyObject* b) {
   if (!PyTuple_Check(a) || !PyTuple_Check(b)) Py_RETURN_NOTIMPLEMENTED;
   return size_from_tuple(PyTuple_Type.tp_as_sequence->sq_concat(a, b));
 }
-PyObject* size_repeat(PyObject* a, Py_ssize_t n) { return size_from_tuple(PyTuple_Type.tp_as_sequence->sq_repeat(a, n)); }
+PyObject* size_repeat(PyObject* a, Py_ssize_t n) {
+  return size_from_tuple(PyTuple_Type.tp_as_sequence->sq_repeat(a, n));
+}
 PyObject* size_reduce(PyObject* self, PyObject*) {
   return Py_BuildValue("O(N)", reinterpret_cast<PyObject*>(size_type), PySequence_List(self));
 }
@@ -118,14 +128,16 @@ PyObject* dtype_object(DType dtype) { return dtype_objects[static_cast<int>(dtyp
 bool is_dtype(PyObject* object) { return Py_TYPE(object) == dtype_type; }
 DType get_dtype(PyObject* object) {
   TG_CHECK_TYPE(is_dtype(object), "expected a torch.dtype, not ", Py_TYPE(object)->tp_name);
-  TG_CHECK_TYPE(!self_foreign(object), "there are no tensors of type ", self_name(object), " in tapegrad; use torch.float32 or another type");
+  TG_CHECK_TYPE(!self_foreign(object), "there are no tensors of type ", self_name(object),
+                " in tapegrad; use torch.float32 or another type");
   return self_dtype(object);
 }
 
 PyObject* make_size(IntSpan shape) {
   PyObject* size = size_type->tp_alloc(size_type, static_cast<Py_ssize_t>(shape.size()));
   if (!size) throw PythonError{};
-  for (size_t i = 0; i < shape.size(); ++i) PyTuple_SET_ITEM(size, static_cast<Py_ssize_t>(i), PyLong_FromLongLong(shape[i]));
+  for (size_t i = 0; i < shape.size(); ++i)
+    PyTuple_SET_ITEM(size, static_cast<Py_ssize_t>(i), PyLong_FromLongLong(shape[i]));
   return size;
 }
 
@@ -166,7 +178,8 @@ Scalar get_scalar(PyObject* object) {
   }
   if (is_tensor(object)) {
     const Tensor& tensor = get_tensor(object);
-    TG_CHECK(tensor.numel() == 1, "a Tensor with ", tensor.numel(), " elements cannot be converted to Scalar");
+    TG_CHECK(tensor.numel() == 1, "a Tensor with ", tensor.numel(),
+             " elements cannot be converted to Scalar");
     return dispatch(tensor.dtype(), [&](auto tag) -> Scalar {
       using T = typename decltype(tag)::type;
       const T value = *tensor.data<T>();
@@ -180,7 +193,8 @@ Scalar get_scalar(PyObject* object) {
   }
   TG_CHECK_TYPE(is_numpy_scalar(object), "expected a number, not ", Py_TYPE(object)->tp_name);
   if (PyIndex_Check(object)) return get_scalar(checked(PyNumber_Index(object)).get());
-  if (std::strcmp(Py_TYPE(object)->tp_name, "numpy.bool") == 0 || std::strcmp(Py_TYPE(object)->tp_name, "numpy.bool_") == 0)
+  if (std::strcmp(Py_TYPE(object)->tp_name, "numpy.bool") == 0 ||
+      std::strcmp(Py_TYPE(object)->tp_name, "numpy.bool_") == 0)
     return Scalar(PyObject_IsTrue(object) == 1);
   return get_scalar(checked(PyNumber_Float(object)).get());
 }
@@ -202,7 +216,8 @@ Dims get_integers(PyObject* object) {
   const Py_ssize_t count = PySequence_Fast_GET_SIZE(object);
   TG_CHECK(count <= kMaxDims, "tensors have at most ", kMaxDims, " dimensions, got ", count);
   Dims values(static_cast<int>(count));
-  for (Py_ssize_t i = 0; i < count; ++i) values[static_cast<int>(i)] = get_integer(PySequence_Fast_GET_ITEM(object, i));
+  for (Py_ssize_t i = 0; i < count; ++i)
+    values[static_cast<int>(i)] = get_integer(PySequence_Fast_GET_ITEM(object, i));
   return values;
 }
 
@@ -220,9 +235,13 @@ int add_types(PyObject* module) {
   PyType_Spec dtype_spec = {"tapegrad.dtype", sizeof(DTypeObject), 0,
                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, dtype_slots};
   dtype_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&dtype_spec));
-  if (!dtype_type || PyModule_AddObjectRef(module, "dtype", reinterpret_cast<PyObject*>(dtype_type)) < 0) return -1;
-  constexpr std::pair<const char*, DType> aliases[] = {
-      {"float", DType::float32}, {"double", DType::float64}, {"long", DType::int64}, {"int", DType::int32}, {"short", DType::int16}};
+  if (!dtype_type || PyModule_AddObjectRef(module, "dtype", reinterpret_cast<PyObject*>(dtype_type)) < 0)
+    return -1;
+  constexpr std::pair<const char*, DType> aliases[] = {{"float", DType::float32},
+                                                       {"double", DType::float64},
+                                                       {"long", DType::int64},
+                                                       {"int", DType::int32},
+                                                       {"short", DType::int16}};
   auto add = [&](DType dtype, const ForeignType* foreign) -> PyObject* {
     auto* object = PyObject_New(DTypeObject, dtype_type);
     if (!object) return nullptr;
@@ -236,9 +255,15 @@ int add_types(PyObject* module) {
   for (const ForeignType& foreign : foreign_types) {
     PyObject* object = add(DType::float32, &foreign);
     if (!object) return -1;
-    if (foreign.name == std::string_view("torch.float16") && PyModule_AddObjectRef(module, "half", object) < 0) return -1;
-    if (foreign.name == std::string_view("torch.complex64") && PyModule_AddObjectRef(module, "cfloat", object) < 0) return -1;
-    if (foreign.name == std::string_view("torch.complex128") && PyModule_AddObjectRef(module, "cdouble", object) < 0) return -1;
+    if (foreign.name == std::string_view("torch.float16") &&
+        PyModule_AddObjectRef(module, "half", object) < 0)
+      return -1;
+    if (foreign.name == std::string_view("torch.complex64") &&
+        PyModule_AddObjectRef(module, "cfloat", object) < 0)
+      return -1;
+    if (foreign.name == std::string_view("torch.complex128") &&
+        PyModule_AddObjectRef(module, "cdouble", object) < 0)
+      return -1;
   }
   for (auto [name, dtype] : aliases)
     if (PyModule_AddObjectRef(module, name, dtype_object(dtype)) < 0) return -1;

@@ -28,9 +28,10 @@ Dims broadcast_shapes(IntSpan a, IntSpan b) {
   for (int i = static_cast<int>(b.size()) - 1; i >= 0; --i) {
     const int64_t size_a = a[i + offset], size_b = b[i];
     if (size_a == size_b || size_b == 1) continue;
-    TG_CHECK(size_a == 1, "The size of tensor a (", swapped ? size_b : size_a, ") must match the size of tensor b (",
-             swapped ? size_a : size_b, ") at non-singleton dimension ", i + offset, ". Shapes were ",
-             to_string(swapped ? b : a), " and ", to_string(swapped ? a : b),
+    TG_CHECK(size_a == 1, "The size of tensor a (", swapped ? size_b : size_a,
+             ") must match the size of tensor b (", swapped ? size_a : size_b,
+             ") at non-singleton dimension ", i + offset, ". Shapes were ", to_string(swapped ? b : a),
+             " and ", to_string(swapped ? a : b),
              "; sizes are matched from the last dimension, and a size of 1 stretches.");
     result[i + offset] = size_b;
   }
@@ -45,8 +46,8 @@ std::string to_string(IntSpan values) {
 
 int wrap_dim(int64_t dim, int rank) {
   const int64_t range = std::max(rank, 1);
-  TG_CHECK_INDEX(dim >= -range && dim < range, "Dimension out of range (expected to be in range of [", -range, ", ",
-                 range - 1, "], but got ", dim, ")");
+  TG_CHECK_INDEX(dim >= -range && dim < range, "Dimension out of range (expected to be in range of [", -range,
+                 ", ", range - 1, "], but got ", dim, ")");
   return static_cast<int>(dim < 0 ? dim + range : dim);
 }
 

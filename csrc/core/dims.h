@@ -16,7 +16,9 @@ class SmallDims {
   SmallDims() = default;
   explicit SmallDims(int count) { reserve_exactly(count); }
   SmallDims(int count, int64_t value) : SmallDims(count) { std::fill_n(data(), count, value); }
-  SmallDims(std::initializer_list<int64_t> values) { assign(values.begin(), static_cast<int>(values.size())); }
+  SmallDims(std::initializer_list<int64_t> values) {
+    assign(values.begin(), static_cast<int>(values.size()));
+  }
   SmallDims(IntSpan values) { assign(values.data(), static_cast<int>(values.size())); }
   SmallDims(const SmallDims& other) { assign(other.data(), other.count_); }
   template <int M>

@@ -16,7 +16,8 @@ const char* scalar_type_name(DType dtype) {
 DType promote(DType a, DType b) {
   if (a == b) return a;
   if (a > b) return promote(b, a);
-  // a < b in the order of the enumeration, which is that of the lattice except that uint8 and int8 are not comparable.
+  // a < b in the order of the enumeration, which is that of the lattice except that uint8 and int8 are not
+  // comparable.
   if (a == DType::uint8 && b == DType::int8) return DType::int16;
   return b;
 }

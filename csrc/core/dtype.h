@@ -14,9 +14,9 @@ constexpr int item_size(DType dtype) {
   return sizes[static_cast<int>(dtype)];
 }
 constexpr Category category(DType dtype) {
-  return dtype == DType::bool_     ? Category::boolean
-         : dtype <= DType::int64   ? Category::integral
-                                   : Category::floating;
+  return dtype == DType::bool_   ? Category::boolean
+         : dtype <= DType::int64 ? Category::integral
+                                 : Category::floating;
 }
 constexpr bool is_floating(DType dtype) { return dtype >= DType::float32; }
 constexpr bool is_integral(DType dtype) { return category(dtype) == Category::integral; }
@@ -38,9 +38,11 @@ void set_default_dtype(DType dtype);
 
 template <class T>
 constexpr DType dtype_of();
-#define TG_DTYPE_OF(T, NAME) \
-  template <>                \
-  constexpr DType dtype_of<T>() { return DType::NAME; }
+#define TG_DTYPE_OF(T, NAME)      \
+  template <>                     \
+  constexpr DType dtype_of<T>() { \
+    return DType::NAME;           \
+  }
 TG_FORALL_DTYPES(TG_DTYPE_OF)
 #undef TG_DTYPE_OF
 

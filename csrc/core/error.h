@@ -34,9 +34,9 @@ template <class... Parts>
 }
 
 // Macros, so that the message is only built when the condition fails.
-#define TG_CHECK_AS(kind_, condition, ...) \
-  do {                                     \
-    if (!(condition)) [[unlikely]]         \
+#define TG_CHECK_AS(kind_, condition, ...)                         \
+  do {                                                             \
+    if (!(condition)) [[unlikely]]                                 \
       ::tapegrad::fail(::tapegrad::ErrorKind::kind_, __VA_ARGS__); \
   } while (0)
 #define TG_CHECK(condition, ...) TG_CHECK_AS(runtime, condition, __VA_ARGS__)

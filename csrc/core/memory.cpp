@@ -94,7 +94,8 @@ void release_free_slabs() {
   for (size_t index = 1; index <= kSmallLimit / kAlignment; ++index) {
     const size_t blocks_per_slab = kSlabSize / (index * kAlignment);
     std::unordered_map<uintptr_t, size_t> free_count;
-    for (FreeBlock* block = detail::small_blocks[index]; block; block = block->next) ++free_count[slab_of(block)];
+    for (FreeBlock* block = detail::small_blocks[index]; block; block = block->next)
+      ++free_count[slab_of(block)];
     FreeBlock* kept = nullptr;
     for (FreeBlock *block = detail::small_blocks[index], *next; block; block = next) {
       next = block->next;

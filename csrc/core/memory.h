@@ -1,8 +1,8 @@
 // The caching allocator behind tensors, their data and graph nodes.
 //
-// Every block is aligned to 64 bytes. Blocks up to 4 KiB are carved from slabs and kept in one free list per size;
-// larger ones are kept in size classes up to a bound, because touching fresh pages costs several times the arithmetic
-// done on them. See Note [Interpreter lock] for why no lock is taken.
+// Every block is aligned to 64 bytes. Blocks up to 4 KiB are carved from slabs and kept in one free list per
+// size; larger ones are kept in size classes up to a bound, because touching fresh pages costs several times
+// the arithmetic done on them. See Note [Interpreter lock] for why no lock is taken.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -58,7 +58,8 @@ inline void* allocate(size_t bytes) {
 
 /// Gives back a block from allocate(bytes), with the same `bytes`.
 inline void deallocate(void* block, size_t bytes) {
-  if (bytes > kSmallLimit) [[unlikely]] return detail::deallocate_large(block, bytes);
+  if (bytes > kSmallLimit) [[unlikely]]
+    return detail::deallocate_large(block, bytes);
   const size_t index = (bytes + kAlignment - 1) / kAlignment;
   auto* free_block = static_cast<detail::FreeBlock*>(block);
   free_block->next = detail::small_blocks[index];

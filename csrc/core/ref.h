@@ -1,9 +1,10 @@
 // Intrusive reference counting.
 //
 // Note [Interpreter lock]
-// Reference counts, free lists and the graph are plain (non-atomic) data. They are touched only by a thread that
-// holds the Python interpreter lock; kernels that run without it see nothing but raw pointers. This is what makes
-// an operation cost tens of nanoseconds, and why free-threaded CPython is not declared as supported.
+// Reference counts, free lists and the graph are plain (non-atomic) data. They are touched only by a thread
+// that holds the Python interpreter lock; kernels that run without it see nothing but raw pointers. This is
+// what makes an operation cost tens of nanoseconds, and why free-threaded CPython is not declared as
+// supported.
 #pragma once
 #include <cstddef>
 #include <cstdint>

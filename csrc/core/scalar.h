@@ -35,9 +35,7 @@ class Scalar {
   }
 
   /// The type that a 0-dim tensor made from this number has: bool, int64 or the default floating type.
-  DType dtype() const {
-    return is_floating() ? default_dtype() : is_boolean() ? DType::bool_ : DType::int64;
-  }
+  DType dtype() const { return is_floating() ? default_dtype() : is_boolean() ? DType::bool_ : DType::int64; }
 
  private:
   Category category_;

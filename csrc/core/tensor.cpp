@@ -19,8 +19,8 @@ void check_shape(IntSpan shape, DType dtype) {
   int64_t count = item_size(dtype);
   for (int64_t size : shape) {
     TG_CHECK(size >= 0, "Trying to create tensor with negative dimension ", size, ": ", to_string(shape));
-    TG_CHECK(!__builtin_mul_overflow(count, std::max<int64_t>(size, 1), &count), "Storage size calculation overflowed with sizes=",
-             to_string(shape));
+    TG_CHECK(!__builtin_mul_overflow(count, std::max<int64_t>(size, 1), &count),
+             "Storage size calculation overflowed with sizes=", to_string(shape));
   }
 }
 

@@ -33,20 +33,20 @@ struct TensorImpl : Pooled {
 
   uint32_t references = 0;
   DType dtype = DType::float32;
-  bool requires_grad = false;      // asked for by the user; only meaningful for leaves
-  bool is_contiguous = true;       // row-major without gaps
-  bool is_inference = false;       // made under inference_mode
+  bool requires_grad = false;       // asked for by the user; only meaningful for leaves
+  bool is_contiguous = true;        // row-major without gaps
+  bool is_inference = false;        // made under inference_mode
   bool owns_python_object = false;  // see Note [Python identity]
   ViewKind view_kind = ViewKind::ordinary;
-  uint32_t output_nr = 0;          // which output of grad_fn this is
+  uint32_t output_nr = 0;  // which output of grad_fn this is
   int64_t numel = 0;
   char* data = nullptr;  // the first element
   Ref<Storage> storage;
   Ref<VersionCounter> detached_version;  // set for `.data`: writes through it are not seen by the original
   Ref<RefCounted> grad_fn;               // an autograd::Node
   Ref<RefCounted> autograd;              // an autograd::AutogradMeta: .grad, hooks, view relation
-  Ref<TensorImpl> base;                  // of a differentiable view: the tensor at the root of the chain of views
-  uint32_t view_version = 0;             // version at which a view's grad_fn is right
+  Ref<TensorImpl> base;       // of a differentiable view: the tensor at the root of the chain of views
+  uint32_t view_version = 0;  // version at which a view's grad_fn is right
   void* python_object = nullptr;
   Dims shape;
   Dims strides;  // in elements
@@ -94,8 +94,12 @@ class Tensor {
     return reinterpret_cast<T*>(impl_->data);
   }
 
-  uint32_t version() const { return impl_->detached_version ? impl_->detached_version->value : impl_->storage->version; }
-  void bump_version() const { ++(impl_->detached_version ? impl_->detached_version->value : impl_->storage->version); }
+  uint32_t version() const {
+    return impl_->detached_version ? impl_->detached_version->value : impl_->storage->version;
+  }
+  void bump_version() const {
+    ++(impl_->detached_version ? impl_->detached_version->value : impl_->storage->version);
+  }
 
  private:
   Ref<TensorImpl> impl_;
@@ -103,7 +107,8 @@ class Tensor {
 
 /// Uninitialized row-major tensor without autograd history.
 Tensor empty(IntSpan shape, DType dtype);
-/// Tensor over existing storage; strides in elements, offset in elements. Shares the version counter of `like` if given.
+/// Tensor over existing storage; strides in elements, offset in elements. Shares the version counter of
+/// `like` if given.
 Tensor make_view(const Tensor& base, IntSpan shape, IntSpan strides, int64_t offset);
 /// Gives `tensor` another geometry on the same storage (set_, resize, unsqueeze_ ...).
 void set_geometry(const Tensor& tensor, IntSpan shape, IntSpan strides, char* data);

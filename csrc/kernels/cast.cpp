@@ -13,7 +13,8 @@ void cast_block(char* const* operands, int64_t count, const void*) {
     if constexpr (__is_same(To, bool))
       to[i] = from[i] != From(0);
     else if constexpr ((__is_same(From, float) || __is_same(From, double)) && sizeof(To) < 4)
-      to[i] = static_cast<To>(static_cast<int64_t>(from[i]));  // wraps, where a direct conversion is undefined
+      to[i] =
+          static_cast<To>(static_cast<int64_t>(from[i]));  // wraps, where a direct conversion is undefined
     else
       to[i] = static_cast<To>(from[i]);
   }

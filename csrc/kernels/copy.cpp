@@ -23,8 +23,8 @@ void copy_rows(char* to, int64_t to_step, const char* from, int64_t from_step, i
   }
 }
 
-// Tiles of a line of memory in both directions, within blocks that the translation buffer covers; every line is read
-// and written once. https://en.wikipedia.org/wiki/Loop_nest_optimization
+// Tiles of a line of memory in both directions, within blocks that the translation buffer covers; every line
+// is read and written once. https://en.wikipedia.org/wiki/Loop_nest_optimization
 template <class T>
 void transpose(const MatrixCopy& copy) {
   constexpr int64_t kTile = 64 / sizeof(T) < 32 ? 64 / sizeof(T) : 32, kBlock = 128;
@@ -34,7 +34,8 @@ void transpose(const MatrixCopy& copy) {
   const int64_t from_step = copy.from_column / static_cast<int64_t>(sizeof(T));
   auto do_tile = [&](int64_t row, int64_t column, int64_t height, int64_t width) {
     for (int64_t r = 0; r < height; ++r)
-      for (int64_t c = 0; c < width; ++c) to[(row + r) * to_step + column + c] = from[row + r + (column + c) * from_step];
+      for (int64_t c = 0; c < width; ++c)
+        to[(row + r) * to_step + column + c] = from[row + r + (column + c) * from_step];
   };
   auto do_full_tile = [&](int64_t row, int64_t column) {
     T tile[kTile][kTile];
@@ -68,7 +69,8 @@ void copy_elements(const MatrixCopy& copy) {
     char* to = copy.to + i * copy.to_row;
     const char* from = copy.from + i * copy.from_row;
     for (int64_t j = 0; j < copy.columns; ++j)
-      *reinterpret_cast<T*>(to + j * copy.to_column) = *reinterpret_cast<const T*>(from + j * copy.from_column);
+      *reinterpret_cast<T*>(to + j * copy.to_column) =
+          *reinterpret_cast<const T*>(from + j * copy.from_column);
   }
 }
 
@@ -77,7 +79,8 @@ void copy_matrix(const MatrixCopy& copy) {
   constexpr int64_t kSize = sizeof(T);
   if (copy.to_column == kSize && copy.from_column == kSize && copy.columns >= 8)
     return copy_rows(copy.to, copy.to_row, copy.from, copy.from_row, copy.rows, copy.columns * kSize);
-  if (copy.to_column == kSize && copy.from_row == kSize && copy.rows >= 4 && copy.columns >= 4) return transpose<T>(copy);
+  if (copy.to_column == kSize && copy.from_row == kSize && copy.rows >= 4 && copy.columns >= 4)
+    return transpose<T>(copy);
   if (copy.to_column == kSize && copy.from_column == -kSize) {  // reversed
     for (int64_t i = 0; i < copy.rows; ++i) {
       T* to = reinterpret_cast<T*>(copy.to + i * copy.to_row);
@@ -88,8 +91,8 @@ void copy_matrix(const MatrixCopy& copy) {
     return;
   }
   if (copy.columns < 8 && copy.rows > copy.columns)  // the longer loop inside
-    return copy_elements<T>({copy.to, copy.from, copy.columns, copy.rows, copy.to_column, copy.to_row, copy.from_column,
-                             copy.from_row});
+    return copy_elements<T>({copy.to, copy.from, copy.columns, copy.rows, copy.to_column, copy.to_row,
+                             copy.from_column, copy.from_row});
   copy_elements<T>(copy);
 }
 

@@ -15,7 +15,8 @@ struct MatrixCopy {
 struct CopyKernels {
   /// `rows` blocks of `bytes` bytes, `to_step` and `from_step` bytes apart.
   void (*rows)(char* to, int64_t to_step, const char* from, int64_t from_step, int64_t rows, int64_t bytes);
-  /// A matrix of rows x columns elements with any steps, in bytes: by the logarithm of the size of an element.
+  /// A matrix of rows x columns elements with any steps, in bytes: by the logarithm of the size of an
+  /// element.
   void (*matrix[4])(const MatrixCopy& copy);
 };
 

@@ -35,10 +35,13 @@ struct Candidate {
 
 #ifdef __x86_64__
 [[maybe_unused]] bool has_v2() { return __builtin_cpu_supports("sse4.2"); }
-[[maybe_unused]] bool has_v3() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2"); }
+[[maybe_unused]] bool has_v3() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+}
 [[maybe_unused]] bool has_v4() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512vl");
 }
 #endif
 
@@ -80,9 +83,11 @@ const char* select_kernels() {
     kernels = &best->table();
     return nullptr;
   }
-  return wanted ? "TAPEGRAD_ISA names an instruction set that this machine or this build does not have; unset it, or "
+  return wanted ? "TAPEGRAD_ISA names an instruction set that this machine or this build does not have; "
+                  "unset it, or "
                   "choose one that tapegrad.show_config() lists"
-                : "this processor lacks the instructions that this build of tapegrad was compiled for: x86-64-v2 (SSE 4.2) "
+                : "this processor lacks the instructions that this build of tapegrad was compiled for: "
+                  "x86-64-v2 (SSE 4.2) "
                   "unless the build chose other levels";
 }
 

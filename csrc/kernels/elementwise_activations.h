@@ -26,8 +26,8 @@ struct LogSigmoid : FromInput {
   static auto grad(const auto& g, const auto& x) { return g * sigmoid(-x); }
 };
 
-/// x for positive x, negative_slope x below. Maas et al., "Rectifier nonlinearities improve neural network acoustic
-/// models", 2013.
+/// x for positive x, negative_slope x below. Maas et al., "Rectifier nonlinearities improve neural network
+/// acoustic models", 2013.
 struct LeakyRelu : FromInput {
   static constexpr const char* name = "leaky_relu";
   static constexpr bool binds_itself = false;
@@ -48,8 +48,8 @@ struct Prelu : Binary<kA | kB, kA> {
   static auto grad_b(const auto& g, const auto& s) { return where(s.a > 0, zero_like(g), g * s.a); }
 };
 
-/// Clevert et al., "Fast and accurate deep network learning by exponential linear units", 2015; with the scales of SELU
-/// (Klambauer et al., "Self-normalizing neural networks", 2017) and CELU.
+/// Clevert et al., "Fast and accurate deep network learning by exponential linear units", 2015; with the
+/// scales of SELU (Klambauer et al., "Self-normalizing neural networks", 2017) and CELU.
 struct Elu : FromInput {
   static constexpr const char* name = "elu";
   static constexpr bool binds_itself = false;
@@ -73,7 +73,9 @@ struct Softplus : FromInput {
   static constexpr Domain domain = Domain::real;
   double beta = 1, threshold = 20;
   auto forward(const auto& x) const { return where(x * beta > threshold, x, log1p(exp(x * beta)) / beta); }
-  auto grad(const auto& g, const auto& x) const { return where(x * beta > threshold, g, g * sigmoid(x * beta)); }
+  auto grad(const auto& g, const auto& x) const {
+    return where(x * beta > threshold, g, g * sigmoid(x * beta));
+  }
 };
 
 /// x Phi(x). Hendrycks and Gimpel, "Gaussian error linear units", 2016.
@@ -168,7 +170,9 @@ struct Hardshrink : FromInput {
   static constexpr Domain domain = Domain::real;
   double lambda = 0.5;
   auto forward(const auto& x) const { return where((x >= -lambda) & (x <= lambda), zero_like(x), x); }
-  auto grad(const auto& g, const auto& x) const { return where((x >= -lambda) & (x <= lambda), zero_like(g), g); }
+  auto grad(const auto& g, const auto& x) const {
+    return where((x >= -lambda) & (x <= lambda), zero_like(g), g);
+  }
 };
 /// Moved towards zero by lambda.
 struct Softshrink : FromInput {
@@ -179,10 +183,12 @@ struct Softshrink : FromInput {
   auto forward(const auto& x) const {
     return where(x > lambda, x - lambda, where(x < -lambda, x + lambda, x * 0));  // a NaN stays one
   }
-  auto grad(const auto& g, const auto& x) const { return where((x >= -lambda) & (x <= lambda), zero_like(g), g); }
+  auto grad(const auto& g, const auto& x) const {
+    return where((x >= -lambda) & (x <= lambda), zero_like(g), g);
+  }
 };
 
-using ActivationOps = OpList<Relu, Sigmoid, LogSigmoid, LeakyRelu, Prelu, Elu, Celu, Softplus, Gelu, GeluTanh, Silu, Mish,
-                             Hardtanh, Hardsigmoid, Hardswish, Threshold, Hardshrink, Softshrink>;
+using ActivationOps = OpList<Relu, Sigmoid, LogSigmoid, LeakyRelu, Prelu, Elu, Celu, Softplus, Gelu, GeluTanh,
+                             Silu, Mish, Hardtanh, Hardsigmoid, Hardswish, Threshold, Hardshrink, Softshrink>;
 
 }  // namespace tapegrad

@@ -180,32 +180,46 @@ struct Maximum : Binary<kA | kB, kA | kB> {
   static constexpr bool takes_number = false;
   static constexpr Domain domain = Domain::any;
   static auto forward(const auto& a, const auto& b) { return maximum(a, b); }
-  static auto grad_a(const auto& g, const auto& s) { return where(s.a == s.b, g * 0.5, where(s.a < s.b, zero_like(g), g)); }
-  static auto grad_b(const auto& g, const auto& s) { return where(s.a == s.b, g * 0.5, where(s.b < s.a, zero_like(g), g)); }
+  static auto grad_a(const auto& g, const auto& s) {
+    return where(s.a == s.b, g * 0.5, where(s.a < s.b, zero_like(g), g));
+  }
+  static auto grad_b(const auto& g, const auto& s) {
+    return where(s.a == s.b, g * 0.5, where(s.b < s.a, zero_like(g), g));
+  }
 };
 struct Minimum : Binary<kA | kB, kA | kB> {
   static constexpr const char* name = "minimum";
   static constexpr bool takes_number = false;
   static constexpr Domain domain = Domain::any;
   static auto forward(const auto& a, const auto& b) { return minimum(a, b); }
-  static auto grad_a(const auto& g, const auto& s) { return where(s.a == s.b, g * 0.5, where(s.a > s.b, zero_like(g), g)); }
-  static auto grad_b(const auto& g, const auto& s) { return where(s.a == s.b, g * 0.5, where(s.b > s.a, zero_like(g), g)); }
+  static auto grad_a(const auto& g, const auto& s) {
+    return where(s.a == s.b, g * 0.5, where(s.a > s.b, zero_like(g), g));
+  }
+  static auto grad_b(const auto& g, const auto& s) {
+    return where(s.a == s.b, g * 0.5, where(s.b > s.a, zero_like(g), g));
+  }
 };
 /// The larger; a NaN loses against a number.
 struct Fmax : Binary<kA | kB, kA | kB> {
   static constexpr const char* name = "fmax";
   static constexpr bool takes_number = false;
+  static constexpr Domain domain = Domain::any;
   static auto forward(const auto& a, const auto& b) { return fmax(a, b); }
   static auto grad_a(const auto& g, const auto& s) { return where((s.a >= s.b) | isnan(s.b), g, 0); }
-  static auto grad_b(const auto& g, const auto& s) { return where((s.a >= s.b) | isnan(s.b), zero_like(g), g); }
+  static auto grad_b(const auto& g, const auto& s) {
+    return where((s.a >= s.b) | isnan(s.b), zero_like(g), g);
+  }
 };
 /// The smaller; a NaN loses against a number.
 struct Fmin : Binary<kA | kB, kA | kB> {
   static constexpr const char* name = "fmin";
   static constexpr bool takes_number = false;
+  static constexpr Domain domain = Domain::any;
   static auto forward(const auto& a, const auto& b) { return fmin(a, b); }
   static auto grad_a(const auto& g, const auto& s) { return where((s.a <= s.b) | isnan(s.b), g, 0); }
-  static auto grad_b(const auto& g, const auto& s) { return where((s.a <= s.b) | isnan(s.b), zero_like(g), g); }
+  static auto grad_b(const auto& g, const auto& s) {
+    return where((s.a <= s.b) | isnan(s.b), zero_like(g), g);
+  }
 };
 
 /// A bound of clamp, in both forms, so that integers are compared exactly.
@@ -217,7 +231,7 @@ struct Bound {
   auto as() const {
     if constexpr (requires { typename V::Element; })
       return typename V::Element(typename V::Element(0.5) == 0 ? static_cast<typename V::Element>(integer)
-                                                                : static_cast<typename V::Element>(real));
+                                                               : static_cast<typename V::Element>(real));
     else
       return real;
   }
@@ -251,7 +265,9 @@ struct ClampBetween : Ternary<kA | kB | kC, kA | kB | kC, kA | kB | kC> {
   static constexpr bool binds_itself = false;
   static constexpr const char* node_name = "ClampBackward0";
   static constexpr Domain domain = Domain::number;
-  static auto forward(const auto& x, const auto& low, const auto& high) { return minimum(maximum(x, low), high); }
+  static auto forward(const auto& x, const auto& low, const auto& high) {
+    return minimum(maximum(x, low), high);
+  }
   static auto grad_a(const auto& g, const auto& s) { return where((s.a >= s.b) & (s.a <= s.c), g, 0); }
   static auto grad_b(const auto& g, const auto& s) { return where((s.a < s.b) & (s.b < s.c), g, 0); }
   static auto grad_c(const auto& g, const auto& s) { return where((s.a > s.c) | (s.c < s.b), g, 0); }
@@ -313,8 +329,8 @@ struct Addcdiv : Ternary<kNothing, kC, kB | kC> {
 };
 
 using ArithmeticOps =
-    OpList<Add, AddScaled, Sub, Rsub, Mul, Div, FloorDivide, TruncDivide, Remainder, Fmod, Neg, Abs, Sign, Reciprocal, Square,
-           Floor, Ceil, Round, Trunc, Frac, Maximum, Minimum, Fmax, Fmin, Clamp, ClampBetween, ClampMin, ClampMax, Lerp,
-           Addcmul, Addcdiv>;
+    OpList<Add, AddScaled, Sub, Rsub, Mul, Div, FloorDivide, TruncDivide, Remainder, Fmod, Neg, Abs, Sign,
+           Reciprocal, Square, Floor, Ceil, Round, Trunc, Frac, Maximum, Minimum, Fmax, Fmin, Clamp,
+           ClampBetween, ClampMin, ClampMax, Lerp, Addcmul, Addcdiv>;
 
 }  // namespace tapegrad

@@ -1,14 +1,14 @@
 // The elementwise operations: one struct each, value and derivative together.
 //
-// `forward` on Vec<T> is the kernel. The derivative on Vec<T> is the fused backward kernel; the same text on Tensor is
-// the differentiable formula used when a graph of the derivative is wanted. The base class says what the derivative
-// reads, and only that is saved:
+// `forward` on Vec<T> is the kernel. The derivative on Vec<T> is the fused backward kernel; the same text on
+// Tensor is the differentiable formula used when a graph of the derivative is wanted. The base class says
+// what the derivative reads, and only that is saved:
 //   unary    FromOutput: grad(g, y)   FromInput: grad(g, x)   FromBoth: grad(g, x, y)   Linear: grad(g)
 //            Flat: the derivative is zero   NoGradient: not differentiable
 //   binary   Binary<what grad_a reads, what grad_b reads>: grad_a(g, s), grad_b(g, s) with s.a, s.b, s.y
 //   ternary  Ternary<...>: also grad_c and s.c
-// An operation with parameters has them as members, of type double, int64_t or bool. To add an operation: write its
-// struct, put it into a list at the end of a family file, give it a row in tests/op_table.
+// An operation with parameters has them as members, of type double, int64_t or bool. To add an operation:
+// write its struct, put it into a list at the end of a family file, give it a row in tests/op_table.
 #pragma once
 #include "kernels/element_types.h"
 
@@ -31,10 +31,11 @@ struct Elementwise {
   static constexpr bool returns_bool = false;
   static constexpr bool mask_first = false;  // the first operand is a bool tensor, forward sees a Mask
   static constexpr const char* node_name = nullptr;  // PyTorch's, where it is not the title-cased name
-  static constexpr const char* node_name_with_number = nullptr;  // if PyTorch has another one when an operand is a number
+  static constexpr const char* node_name_with_number =
+      nullptr;  // if PyTorch has another one when an operand is a number
   static constexpr unsigned uses_a = kNone, uses_b = kNone, uses_c = kNone;
-  static constexpr bool takes_number = true;   // the second operand of the function may be a Python number
-  static constexpr bool binds_itself = true;   // false: the Python function needs more than the operands
+  static constexpr bool takes_number = true;  // the second operand of the function may be a Python number
+  static constexpr bool binds_itself = true;  // false: the Python function needs more than the operands
 };
 
 struct Unary : Elementwise {
@@ -94,7 +95,9 @@ inline __attribute__((always_inline)) V gradient(const Op& op, const V& g, const
   }
 }
 template <class Op, int I>
-constexpr unsigned uses_of = I == 0 ? Op::uses_a : I == 1 ? Op::uses_b : Op::uses_c;
+constexpr unsigned uses_of = I == 0   ? Op::uses_a
+                             : I == 1 ? Op::uses_b
+                                      : Op::uses_c;
 template <class Op>
 constexpr bool is_differentiable = Op::uses_a != kNone || Op::uses_b != kNone || Op::uses_c != kNone;
 
@@ -115,11 +118,11 @@ constexpr int index_in(OpList<Ops...>) {
 
 }  // namespace tapegrad
 
-#include "kernels/elementwise_arithmetic.h"
-#include "kernels/elementwise_math.h"
 #include "kernels/elementwise_activations.h"
+#include "kernels/elementwise_arithmetic.h"
 #include "kernels/elementwise_logic.h"
 #include "kernels/elementwise_losses.h"
+#include "kernels/elementwise_math.h"
 
 namespace tapegrad {
 /// Those that are operations of their own; the others are parts of operations.

@@ -126,7 +126,8 @@ struct NanToNum : FromInput {
   auto grad(const auto& g, const auto& x) const { return where(x - x == 0, g, 0); }
 };
 
-using LogicOps = OpList<Eq, Ne, Lt, Le, Gt, Ge, LogicalAnd, LogicalOr, LogicalXor, LogicalNot, IsNan, IsInf, IsFinite, SignBit,
-                        BitwiseNot, BitwiseAnd, BitwiseOr, BitwiseXor, BitwiseLeftShift, BitwiseRightShift, Where, NanToNum>;
+using LogicOps = OpList<Eq, Ne, Lt, Le, Gt, Ge, LogicalAnd, LogicalOr, LogicalXor, LogicalNot, IsNan, IsInf,
+                        IsFinite, SignBit, BitwiseNot, BitwiseAnd, BitwiseOr, BitwiseXor, BitwiseLeftShift,
+                        BitwiseRightShift, Where, NanToNum>;
 
 }  // namespace tapegrad

@@ -72,7 +72,8 @@ void forward_block(char* const* operands, int64_t count, const void* parameters)
     auto load = [&](int k) __attribute__((always_inline)) { return Vec<T>::load_partial(operand(k) + i, n); };
     auto compute = [&]() __attribute__((always_inline)) {
       if constexpr (Op::mask_first)
-        return op.forward(load_mask<T>(reinterpret_cast<const uint8_t*>(operands[1]) + i, n), load(1), load(2));
+        return op.forward(load_mask<T>(reinterpret_cast<const uint8_t*>(operands[1]) + i, n), load(1),
+                          load(2));
       else if constexpr (Op::arity == 1)
         return op.forward(load(0));
       else if constexpr (Op::arity == 2)
@@ -114,11 +115,16 @@ void backward_block(char* const* operands, int64_t count, const void* parameters
 template <class T>
 constexpr bool computes_in(Domain domain) {
   switch (domain) {
-    case Domain::any: return true;
-    case Domain::number: return !__is_same(T, bool);
-    case Domain::bits: return Integral<T>;
-    case Domain::integers: return Integral<T> && !__is_same(T, bool);
-    default: return Floating<T>;
+    case Domain::any:
+      return true;
+    case Domain::number:
+      return !__is_same(T, bool);
+    case Domain::bits:
+      return Integral<T>;
+    case Domain::integers:
+      return Integral<T> && !__is_same(T, bool);
+    default:
+      return Floating<T>;
   }
 }
 
@@ -126,7 +132,7 @@ template <class Op>
 void register_op(ElementwiseKernels& table) {
   auto& forward = table.forward[op_index<Op>];
   int type = 0;
-#define TG_REGISTER(T, NAME) \
+#define TG_REGISTER(T, NAME)                                                      \
   if constexpr (computes_in<T>(Op::domain)) forward[type] = forward_block<Op, T>; \
   ++type;
   TG_FORALL_DTYPES(TG_REGISTER)

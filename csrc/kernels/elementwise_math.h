@@ -180,7 +180,9 @@ struct Pow : Binary<kA | kB, kA | kB | kY> {
   static constexpr const char* node_name = "PowBackward1";
   static constexpr const char* node_name_with_number = "PowBackward2";
   static auto forward(const auto& a, const auto& b) { return pow(a, b); }
-  static auto grad_a(const auto& g, const auto& s) { return where(s.b == 0, zero_like(g), g * (s.b * pow(s.a, s.b - 1))); }
+  static auto grad_a(const auto& g, const auto& s) {
+    return where(s.b == 0, zero_like(g), g * (s.b * pow(s.a, s.b - 1)));
+  }
   static auto grad_b(const auto& g, const auto& s) {
     return where((s.a == 0) & (s.b >= 0), zero_like(g), g * (s.y * log(s.a)));
   }
@@ -217,14 +219,17 @@ struct Copysign : Binary<kA | kY, kNothing> {
 /// a log(b), zero where a is zero.
 struct Xlogy : Binary<kA | kB, kA | kB> {
   static constexpr const char* name = "xlogy";
-  static auto forward(const auto& a, const auto& b) { return where((a == 0) & (b == b), zero_like(a), a * log(b)); }
+  static auto forward(const auto& a, const auto& b) {
+    return where((a == 0) & (b == b), zero_like(a), a * log(b));
+  }
   static auto grad_a(const auto& g, const auto& s) {
     return where((s.a == 0) & (s.b <= 0), zero_like(g), g * log(s.b));
   }
   static auto grad_b(const auto& g, const auto& s) { return g * s.a / s.b; }
 };
 
-using MathOps = OpList<Sqrt, Rsqrt, Exp, Exp2, Expm1, Log, Log2, Log10, Log1p, Sin, Cos, Tan, Asin, Acos, Atan, Atan2, Sinh, Cosh,
-                       Tanh, Asinh, Acosh, Atanh, Erf, Erfc, PowNumber, Pow, IntegerPow, Hypot, Logaddexp, Copysign, Xlogy>;
+using MathOps = OpList<Sqrt, Rsqrt, Exp, Exp2, Expm1, Log, Log2, Log10, Log1p, Sin, Cos, Tan, Asin, Acos,
+                       Atan, Atan2, Sinh, Cosh, Tanh, Asinh, Acosh, Atanh, Erf, Erfc, PowNumber, Pow,
+                       IntegerPow, Hypot, Logaddexp, Copysign, Xlogy>;
 
 }  // namespace tapegrad

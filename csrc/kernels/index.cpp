@@ -141,7 +141,8 @@ int64_t count_true(const char* mask, int64_t n) {
   return count;
 }
 
-// Without a branch on the mask; the last true byte ends the loop, so that nothing is written behind the result.
+// Without a branch on the mask; the last true byte ends the loop, so that nothing is written behind the
+// result.
 void true_positions(const char* mask, int64_t count, int64_t* out) {
   int64_t found = 0, i = 0;
   while (found < count) {

@@ -1,17 +1,18 @@
-// The table of kernels: function pointers filled in once per instruction set, the best of which is chosen at load.
+// The table of kernels: function pointers filled in once per instruction set, the best of which is chosen at
+// load.
 #pragma once
 #include "kernels/conv_kernels.h"
 #include "kernels/copy_kernels.h"
 #include "kernels/elementwise_defs.h"
 #include "kernels/gemm.h"
-#include "kernels/norm_kernels.h"
-#include "kernels/random.h"
 #include "kernels/index_kernels.h"
+#include "kernels/norm_kernels.h"
 #include "kernels/optim_kernels.h"
+#include "kernels/pool_kernels.h"
+#include "kernels/random.h"
 #include "kernels/reduce_kernels.h"
 #include "kernels/scan_kernels.h"
 #include "kernels/softmax_kernels.h"
-#include "kernels/pool_kernels.h"
 
 namespace tapegrad {
 
@@ -19,9 +20,10 @@ namespace tapegrad {
 using BlockKernel = void (*)(char* const* operands, int64_t n, const void* op);
 
 struct ElementwiseKernels {
-  BlockKernel forward[AllElementwise::size][kDTypeCount];      // null where the type is outside the domain
-  BlockKernel backward[AllElementwise::size][3][kDTypeCount];  // by operand; result, g, then what `uses` names
-  BlockKernel cast[kDTypeCount][kDTypeCount];                  // [from][to]
+  BlockKernel forward[AllElementwise::size][kDTypeCount];  // null where the type is outside the domain
+  BlockKernel backward[AllElementwise::size][3]
+                      [kDTypeCount];           // by operand; result, g, then what `uses` names
+  BlockKernel cast[kDTypeCount][kDTypeCount];  // [from][to]
 };
 
 struct KernelTable {

@@ -1,6 +1,5 @@
 // The table of this instruction set.
 #include "kernels/kernels.h"
-
 #include "kernels/registration.h"
 
 namespace tapegrad::TAPEGRAD_ISA_NS {

@@ -10,9 +10,9 @@
 
 namespace tapegrad {
 
-#define TG_DEFINE_BINARY(Op, name)                                                      \
-  Tensor name(const Tensor& a, const Tensor& b) { return elementwise(Op{}, a, b); }     \
-  Tensor name(const Tensor& a, Scalar b) { return elementwise(Op{}, a, b); }            \
+#define TG_DEFINE_BINARY(Op, name)                                                  \
+  Tensor name(const Tensor& a, const Tensor& b) { return elementwise(Op{}, a, b); } \
+  Tensor name(const Tensor& a, Scalar b) { return elementwise(Op{}, a, b); }        \
   Tensor name(Scalar a, const Tensor& b) { return elementwise(Op{}, a, b); }
 TG_DEFINE_BINARY(Add, add)
 TG_DEFINE_BINARY(Sub, sub)
@@ -61,9 +61,15 @@ TG_DEFINE_UNARY(LogicalNot, logical_not)
 
 Tensor zero_like(const Tensor& x) { return full_values(x.shape(), 0, x.dtype()); }
 
-Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) { return elementwise(Where{}, condition, a, b); }
-Tensor where(const Tensor& condition, const Tensor& a, Scalar b) { return elementwise(Where{}, condition, a, b); }
-Tensor where(const Tensor& condition, Scalar a, const Tensor& b) { return elementwise(Where{}, condition, a, b); }
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
+  return elementwise(Where{}, condition, a, b);
+}
+Tensor where(const Tensor& condition, const Tensor& a, Scalar b) {
+  return elementwise(Where{}, condition, a, b);
+}
+Tensor where(const Tensor& condition, Scalar a, const Tensor& b) {
+  return elementwise(Where{}, condition, a, b);
+}
 
 namespace {
 
@@ -77,9 +83,7 @@ void check_alpha(const Tensor& a, const Operand& b, Scalar alpha) {
            "For integral input tensors, argument alpha must not be a floating point number.");
 }
 
-Tensor times(const Operand& b, Scalar alpha) {
-  return b.is_tensor() ? mul(b.tensor(), alpha) : Tensor();
-}
+Tensor times(const Operand& b, Scalar alpha) { return b.is_tensor() ? mul(b.tensor(), alpha) : Tensor(); }
 Scalar scaled(Scalar b, Scalar alpha) {
   if (b.is_floating() || alpha.is_floating()) return Scalar(b.to_double() * alpha.to_double());
   return Scalar(b.to_int() * alpha.to_int());
@@ -91,7 +95,9 @@ bool one_pass(const Tensor& a, const Operand& b) {
 Bound make_bound(std::optional<Scalar> value) {
   return value ? Bound{value->to_double(), value->to_int(), true} : Bound{0, 0, false};
 }
-Clamp make_clamp(std::optional<Scalar> low, std::optional<Scalar> high) { return {{}, make_bound(low), make_bound(high)}; }
+Clamp make_clamp(std::optional<Scalar> low, std::optional<Scalar> high) {
+  return {{}, make_bound(low), make_bound(high)};
+}
 /// The input in the type that it has together with the bounds.
 Tensor clamp_input(const Tensor& x, std::optional<Scalar> low, std::optional<Scalar> high) {
   const Operand operands[] = {Operand(x), Operand(low ? *low : *high), Operand(high ? *high : *low)};
@@ -106,28 +112,31 @@ Tensor add(const Tensor& a, const Operand& b, Scalar alpha) {
   if (is_one(alpha)) return elementwise(Add{}, a, b);
   check_alpha(a, b, alpha);
   if (one_pass(a, b)) return elementwise(AddScaled{{}, alpha.to_double()}, a, b);
-  return b.is_tensor() ? elementwise(Add{}, a, times(b, alpha)) : elementwise(Add{}, a, scaled(b.scalar(), alpha));
+  return b.is_tensor() ? elementwise(Add{}, a, times(b, alpha))
+                       : elementwise(Add{}, a, scaled(b.scalar(), alpha));
 }
 
 const Tensor& add_(const Tensor& self, const Operand& b, Scalar alpha) {
   if (is_one(alpha)) return elementwise_(Add{}, self, b);
   check_alpha(self, b, alpha);
   if (one_pass(self, b)) return elementwise_(AddScaled{{}, alpha.to_double()}, self, b);
-  return b.is_tensor() ? elementwise_(Add{}, self, times(b, alpha)) : elementwise_(Add{}, self, scaled(b.scalar(), alpha));
+  return b.is_tensor() ? elementwise_(Add{}, self, times(b, alpha))
+                       : elementwise_(Add{}, self, scaled(b.scalar(), alpha));
 }
 
 Tensor sub(const Tensor& a, const Operand& b, Scalar alpha) {
   if (is_one(alpha)) return elementwise(Sub{}, a, b);
   check_alpha(a, b, alpha);
-  return b.is_tensor() ? elementwise(Sub{}, a, times(b, alpha)) : elementwise(Sub{}, a, scaled(b.scalar(), alpha));
+  return b.is_tensor() ? elementwise(Sub{}, a, times(b, alpha))
+                       : elementwise(Sub{}, a, scaled(b.scalar(), alpha));
 }
 
 const Tensor& sub_(const Tensor& self, const Operand& b, Scalar alpha) {
   if (is_one(alpha)) return elementwise_(Sub{}, self, b);
   check_alpha(self, b, alpha);
-  return b.is_tensor() ? elementwise_(Sub{}, self, times(b, alpha)) : elementwise_(Sub{}, self, scaled(b.scalar(), alpha));
+  return b.is_tensor() ? elementwise_(Sub{}, self, times(b, alpha))
+                       : elementwise_(Sub{}, self, scaled(b.scalar(), alpha));
 }
-
 
 Tensor div(const Tensor& a, const Tensor& b) { return elementwise(Div{}, a, b); }
 Tensor div(const Tensor& a, Scalar b) { return elementwise(Div{}, a, b); }
@@ -182,16 +191,18 @@ const Tensor& fmod_(const Tensor& self, const Operand& b) {
 Tensor divide(const Tensor& a, const Operand& b, std::optional<std::string_view> rounding_mode) {
   if (!rounding_mode) return elementwise(Div{}, a, b);
   if (*rounding_mode == "floor") return floor_divide(a, b);
-  TG_CHECK(*rounding_mode == "trunc", "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '",
-           *rounding_mode, "'");
+  TG_CHECK(*rounding_mode == "trunc",
+           "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '", *rounding_mode,
+           "'");
   check_divisor(a, b);
   return elementwise(TruncDivide{}, a, b);
 }
 const Tensor& divide_(const Tensor& self, const Operand& b, std::optional<std::string_view> rounding_mode) {
   if (!rounding_mode) return elementwise_(Div{}, self, b);
   if (*rounding_mode == "floor") return floor_divide_(self, b);
-  TG_CHECK(*rounding_mode == "trunc", "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '",
-           *rounding_mode, "'");
+  TG_CHECK(*rounding_mode == "trunc",
+           "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '", *rounding_mode,
+           "'");
   check_divisor(self, b);
   return elementwise_(TruncDivide{}, self, b);
 }
@@ -202,7 +213,8 @@ bool has_negative(const Operand& exponent) {
   if (!exponent.is_tensor()) return exponent.scalar().to_int() < 0;
   const Tensor values = cast_values(exponent.tensor(), DType::int64);
   const Tensor flat = values.is_contiguous() ? values : contiguous_values(values);
-  return std::any_of(flat.data<int64_t>(), flat.data<int64_t>() + flat.numel(), [](int64_t v) { return v < 0; });
+  return std::any_of(flat.data<int64_t>(), flat.data<int64_t>() + flat.numel(),
+                     [](int64_t v) { return v < 0; });
 }
 
 // Integer powers are exact; everything else is computed in floating point.
@@ -224,7 +236,8 @@ Tensor pow(const Operand& a, const Operand& b) {
     const Tensor base = a.tensor().is_floating() ? a.tensor() : cast_values(a.tensor(), default_dtype());
     return elementwise(PowNumber{{}, b.scalar().to_double()}, base);
   }
-  if (!a.is_tensor() && a.scalar().to_double() == 1) return full_values(b.tensor().shape(), 1, wrap_scalar(a.scalar(), b.tensor()).dtype());
+  if (!a.is_tensor() && a.scalar().to_double() == 1)
+    return full_values(b.tensor().shape(), 1, wrap_scalar(a.scalar(), b.tensor()).dtype());
   return elementwise(Pow{}, a, b);
 }
 const Tensor& pow_(const Tensor& self, const Operand& b) {
@@ -273,7 +286,8 @@ const Tensor& clamp_(const Tensor& self, const Tensor& low, const Tensor& high) 
 Tensor round(const Tensor& x, int64_t decimals) {
   if (decimals == 0 || !x.is_floating()) return elementwise(Round{}, x);
   const double scale = std::pow(10.0, static_cast<double>(std::abs(decimals)));
-  return decimals > 0 ? div(elementwise(Round{}, mul(x, scale)), scale) : mul(elementwise(Round{}, div(x, scale)), scale);
+  return decimals > 0 ? div(elementwise(Round{}, mul(x, scale)), scale)
+                      : mul(elementwise(Round{}, div(x, scale)), scale);
 }
 
 Tensor bitwise_not(const Tensor& x) {
@@ -285,13 +299,14 @@ const Tensor& bitwise_not_(const Tensor& self) {
 
 void check_addcdiv(const Tensor& a, const Tensor& b) {
   TG_CHECK(a.is_floating() || b.is_floating(),
-           "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a true division "
+           "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will "
+           "perform a true division "
            "of tensor1 and tensor2. Convert one of them to a floating-point type.");
 }
 
 Tensor prelu(const Tensor& x, const Tensor& weight) {
-  TG_CHECK(x.dtype() == weight.dtype(), "prelu: Type promoting not supported. Got ", scalar_type_name(x.dtype()), " and ",
-           scalar_type_name(weight.dtype()));
+  TG_CHECK(x.dtype() == weight.dtype(), "prelu: Type promoting not supported. Got ",
+           scalar_type_name(x.dtype()), " and ", scalar_type_name(weight.dtype()));
   if (weight.numel() == 1) return elementwise(Prelu{}, x, view(weight, {}));
   const int64_t channels = x.dim() >= 2 ? x.shape()[1] : 1;
   TG_CHECK(weight.dim() == 1 && weight.numel() == channels,
@@ -302,10 +317,13 @@ Tensor prelu(const Tensor& x, const Tensor& weight) {
   return elementwise(Prelu{}, x, view(weight, shape));
 }
 
-Tensor nan_to_num(const Tensor& x, std::optional<double> nan, std::optional<double> positive, std::optional<double> negative) {
+Tensor nan_to_num(const Tensor& x, std::optional<double> nan, std::optional<double> positive,
+                  std::optional<double> negative) {
   if (!x.is_floating()) return cast_values(x, x.dtype());
-  const double largest = x.dtype() == DType::float32 ? double{std::numeric_limits<float>::max()} : std::numeric_limits<double>::max();
-  return elementwise(NanToNum{{}, nan.value_or(0), positive.value_or(largest), negative.value_or(-largest)}, x);
+  const double largest = x.dtype() == DType::float32 ? double{std::numeric_limits<float>::max()}
+                                                     : std::numeric_limits<double>::max();
+  return elementwise(NanToNum{{}, nan.value_or(0), positive.value_or(largest), negative.value_or(-largest)},
+                     x);
 }
 
 }  // namespace tapegrad

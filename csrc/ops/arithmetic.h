@@ -1,4 +1,5 @@
-// Elementwise operations that have more to them than their struct: overloads for numbers, alpha=, rounding_mode=...
+// Elementwise operations that have more to them than their struct: overloads for numbers, alpha=,
+// rounding_mode=...
 #pragma once
 #include <optional>
 #include <string_view>
@@ -49,9 +50,11 @@ void check_addcdiv(const Tensor& a, const Tensor& b);
 /// leaky_relu with a slope for each channel (dimension 1), or one for all.
 Tensor prelu(const Tensor& x, const Tensor& weight);
 /// NaN and the infinities replaced: by 0 and the largest and smallest finite numbers unless given.
-Tensor nan_to_num(const Tensor& x, std::optional<double> nan, std::optional<double> positive, std::optional<double> negative);
+Tensor nan_to_num(const Tensor& x, std::optional<double> nan, std::optional<double> positive,
+                  std::optional<double> negative);
 
-/// Sums `tensor` over the dimensions that broadcasting a tensor of shape `shape` to it has added or stretched.
+/// Sums `tensor` over the dimensions that broadcasting a tensor of shape `shape` to it has added or
+/// stretched.
 Tensor sum_to_shape(const Tensor& tensor, IntSpan shape);
 
 }  // namespace tapegrad

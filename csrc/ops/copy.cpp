@@ -40,8 +40,8 @@ struct CopyLoop {
   int64_t size, to_step, from_step;
 };
 
-/// Copies between any layouts of one type: the dimension that is dense in the target against one that is dense in the
-/// source (or the next) as a matrix, the others around it.
+/// Copies between any layouts of one type: the dimension that is dense in the target against one that is
+/// dense in the source (or the next) as a matrix, the others around it.
 void copy_strided(const Tensor& target, const Tensor& source) {
   if (target.numel() == 0) return;
   const int64_t item = target.item_size();
@@ -51,12 +51,15 @@ void copy_strided(const Tensor& target, const Tensor& source) {
   for (int d = 0; d < target.dim(); ++d) {
     if (target.shape()[d] == 1) continue;
     const bool repeats = d < added || source.shape()[d - added] == 1;
-    loops[count++] = {target.shape()[d], target.strides()[d] * item, repeats ? 0 : source.strides()[d - added] * item};
+    loops[count++] = {target.shape()[d], target.strides()[d] * item,
+                      repeats ? 0 : source.strides()[d - added] * item};
   }
-  std::stable_sort(loops, loops + count, [](const CopyLoop& a, const CopyLoop& b) { return a.to_step > b.to_step; });
+  std::stable_sort(loops, loops + count,
+                   [](const CopyLoop& a, const CopyLoop& b) { return a.to_step > b.to_step; });
   for (int i = 0; i < count; ++i) {
     CopyLoop* last = merged_count ? &merged[merged_count - 1] : nullptr;
-    if (last && last->to_step == loops[i].to_step * loops[i].size && last->from_step == loops[i].from_step * loops[i].size)
+    if (last && last->to_step == loops[i].to_step * loops[i].size &&
+        last->from_step == loops[i].from_step * loops[i].size)
       *last = {last->size * loops[i].size, loops[i].to_step, loops[i].from_step};
     else
       merged[merged_count++] = loops[i];
@@ -79,19 +82,26 @@ void copy_strided(const Tensor& target, const Tensor& source) {
   char *const to = target.raw(), *const from = source.raw();
   const int64_t pieces = (rows.size + kRows - 1) / kRows, piece = std::min(rows.size, kRows) * columns.size;
   LongWorkScope scope(target.numel());
-  parallel_for(0, outer * pieces, std::max<int64_t>(kElementwiseGrain / piece, 1), [&](int64_t lo, int64_t hi) {
-    for (; lo < hi; ++lo) {
-      const int64_t first = lo % pieces * kRows;
-      MatrixCopy copy{to + first * rows.to_step, from + first * rows.from_step, std::min(kRows, rows.size - first),
-                      columns.size, rows.to_step, columns.to_step, rows.from_step, columns.from_step};
-      int64_t rest = lo / pieces;
-      for (int i = merged_count - 1; i >= 0; rest /= merged[i--].size) {
-        copy.to += rest % merged[i].size * merged[i].to_step;
-        copy.from += rest % merged[i].size * merged[i].from_step;
-      }
-      kernel(copy);
-    }
-  });
+  parallel_for(0, outer * pieces, std::max<int64_t>(kElementwiseGrain / piece, 1),
+               [&](int64_t lo, int64_t hi) {
+                 for (; lo < hi; ++lo) {
+                   const int64_t first = lo % pieces * kRows;
+                   MatrixCopy copy{to + first * rows.to_step,
+                                   from + first * rows.from_step,
+                                   std::min(kRows, rows.size - first),
+                                   columns.size,
+                                   rows.to_step,
+                                   columns.to_step,
+                                   rows.from_step,
+                                   columns.from_step};
+                   int64_t rest = lo / pieces;
+                   for (int i = merged_count - 1; i >= 0; rest /= merged[i--].size) {
+                     copy.to += rest % merged[i].size * merged[i].to_step;
+                     copy.from += rest % merged[i].size * merged[i].from_step;
+                   }
+                   kernel(copy);
+                 }
+               });
 }
 
 }  // namespace

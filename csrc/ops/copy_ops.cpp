@@ -49,8 +49,8 @@ const Tensor& overwrite(const char* name, const Tensor& self, Scalar value) {
   autograd::check_inplace(self, autograd::any_tracked(autograd::TensorRefs{self}));
   check_no_internal_overlap(self);
   fill_values(self, value);
-  return autograd::record_inplace(name, self, {self}, {},
-                                  [](Backward& b) { return full_values(b.grad().shape(), 0, b.grad().dtype()); });
+  return autograd::record_inplace(
+      name, self, {self}, {}, [](Backward& b) { return full_values(b.grad().shape(), 0, b.grad().dtype()); });
 }
 
 }  // namespace
@@ -59,7 +59,8 @@ const Tensor& fill_(const Tensor& self, Scalar value) { return overwrite("FillBa
 const Tensor& zero_(const Tensor& self) { return overwrite("ZeroBackward0", self, 0); }
 
 const Tensor& fill_(const Tensor& self, const Tensor& value) {
-  TG_CHECK(value.dim() == 0, "fill_ only supports 0-dimension value tensor but got tensor with ", value.dim(), " dimensions.");
+  TG_CHECK(value.dim() == 0, "fill_ only supports 0-dimension value tensor but got tensor with ", value.dim(),
+           " dimensions.");
   autograd::check_inplace(self, autograd::any_tracked(autograd::TensorRefs{self, value}));
   check_no_internal_overlap(self);
   copy_values(self, value);
@@ -69,5 +70,7 @@ const Tensor& fill_(const Tensor& self, const Tensor& value) {
     b.give(1, b.grad());
   });
 }
+
+Tensor value_before_write(const Tensor& x) { return autograd::is_tracked(x) ? clone(x) : x; }
 
 }  // namespace tapegrad

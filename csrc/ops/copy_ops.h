@@ -21,4 +21,8 @@ const Tensor& fill_(const Tensor& self, Scalar value);
 const Tensor& fill_(const Tensor& self, const Tensor& value);
 const Tensor& zero_(const Tensor& self);
 
+/// `x`, or a recorded copy of it where a derivative may have to keep the value that an in-place operation is
+/// about to overwrite.
+Tensor value_before_write(const Tensor& x);
+
 }  // namespace tapegrad

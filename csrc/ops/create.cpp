@@ -35,7 +35,8 @@ Tensor arange(Scalar start, Scalar end, Scalar step, DType dtype) {
   const double first = start.to_double(), last = end.to_double(), stride = step.to_double();
   TG_CHECK(stride != 0, "step must be nonzero");
   TG_CHECK(std::isfinite(first) && std::isfinite(last), "unsupported range: ", first, " -> ", last);
-  TG_CHECK((stride > 0) == (last >= first) || last == first, "upper bound and lower bound inconsistent with step sign");
+  TG_CHECK((stride > 0) == (last >= first) || last == first,
+           "upper bound and lower bound inconsistent with step sign");
   const bool integral = !start.is_floating() && !end.is_floating() && !step.is_floating();
   int64_t count;
   if (integral) {
@@ -64,7 +65,8 @@ Tensor linspace(Scalar start, Scalar end, int64_t steps, DType dtype) {
   Tensor tensor = empty({{steps}}, dtype);
   dispatch(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    // The step is rounded to the element type, and the second half counts from the end, as PyTorch computes it.
+    // The step is rounded to the element type, and the second half counts from the end, as PyTorch computes
+    // it.
     using Step = std::conditional_t<std::is_floating_point_v<T>, T, float>;
     const Step first = start.to<Step>(), last = end.to<Step>();
     const Step step = steps > 1 ? (last - first) / static_cast<Step>(steps - 1) : Step(0);
@@ -79,7 +81,8 @@ Tensor linspace(Scalar start, Scalar end, int64_t steps, DType dtype) {
 Tensor logspace(Scalar start, Scalar end, int64_t steps, double base, DType dtype) {
   TG_CHECK(steps >= 0, "number of steps must be non-negative");
   Tensor exponents = linspace(start, end, steps, DType::float64);
-  for (int64_t i = 0; i < steps; ++i) exponents.data<double>()[i] = std::pow(base, exponents.data<double>()[i]);
+  for (int64_t i = 0; i < steps; ++i)
+    exponents.data<double>()[i] = std::pow(base, exponents.data<double>()[i]);
   return cast_values(exponents, dtype);
 }
 

@@ -1,5 +1,5 @@
-// einsum and tensordot by reduction to batched products: operands are contracted from left to right, each pair as one
-// bmm over (batch, left, contracted) x (batch, contracted, right).
+// einsum and tensordot by reduction to batched products: operands are contracted from left to right, each
+// pair as one bmm over (batch, left, contracted) x (batch, contracted, right).
 #include <array>
 #include <string>
 
@@ -67,8 +67,8 @@ void take_diagonals(Labelled& x) {
     for (size_t j = i + 1; j < x.labels.size(); ++j)
       if (x.labels[i] == x.labels[j]) {
         TG_CHECK(x.tensor.size(static_cast<int64_t>(i)) == x.tensor.size(static_cast<int64_t>(j)),
-                 "einsum(): subscript is repeated for one operand but the sizes don't match, ", x.tensor.size(static_cast<int64_t>(j)),
-                 " != ", x.tensor.size(static_cast<int64_t>(i)));
+                 "einsum(): subscript is repeated for one operand but the sizes don't match, ",
+                 x.tensor.size(static_cast<int64_t>(j)), " != ", x.tensor.size(static_cast<int64_t>(i)));
         const int label = x.labels[i];
         x.tensor = diagonal(x.tensor, 0, static_cast<int64_t>(i), static_cast<int64_t>(j));
         x.labels.erase(x.labels.begin() + static_cast<long>(j));
@@ -174,8 +174,10 @@ Labelled contract(Labelled a, Labelled b, const std::vector<bool>& needed_later)
 Tensor einsum(std::string_view text, const std::vector<Tensor>& operands) {
   const Equation equation = parse(text);
   TG_CHECK(!operands.empty(), "einsum(): must provide at least one operand");
-  TG_CHECK(equation.inputs.size() >= operands.size(), "einsum(): more operands were provided than specified in the equation");
-  TG_CHECK(equation.inputs.size() <= operands.size(), "einsum(): fewer operands were provided than specified in the equation");
+  TG_CHECK(equation.inputs.size() >= operands.size(),
+           "einsum(): more operands were provided than specified in the equation");
+  TG_CHECK(equation.inputs.size() <= operands.size(),
+           "einsum(): fewer operands were provided than specified in the equation");
   int all_dots = 0;
   std::vector<int> dots;
   for (size_t i = 0; i < operands.size(); ++i) {
@@ -183,8 +185,9 @@ Tensor einsum(std::string_view text, const std::vector<Tensor>& operands) {
     const bool has_dots = term.find("...") != std::string::npos;
     const int letters = static_cast<int>(term.size()) - (has_dots ? 3 : 0);
     TG_CHECK(has_dots ? letters <= operands[i].dim() : letters == operands[i].dim(),
-             "einsum(): the number of subscripts in the equation (", letters, has_dots ? ") is more than the number of dimensions ("
-                                                                                     : ") does not match the number of dimensions (",
+             "einsum(): the number of subscripts in the equation (", letters,
+             has_dots ? ") is more than the number of dimensions ("
+                      : ") does not match the number of dimensions (",
              operands[i].dim(), ") for operand ", i, has_dots ? "" : " and no ellipsis was given");
     dots.push_back(has_dots ? operands[i].dim() - letters : 0);
     all_dots = std::max(all_dots, dots.back());
@@ -201,9 +204,11 @@ Tensor einsum(std::string_view text, const std::vector<Tensor>& operands) {
       int64_t& known = sizes[static_cast<size_t>(term.labels[d])];
       const int64_t size = term.tensor.size(static_cast<int64_t>(d));
       TG_CHECK(known == -1 || known == 1 || size == 1 || known == size, "einsum(): subscript ",
-               term.labels[d] < 26 ? std::string(1, static_cast<char>('a' + term.labels[d]))
-               : term.labels[d] < 52 ? std::string(1, static_cast<char>('A' + term.labels[d] - 26)) : std::string("..."),
-               " has size ", size, " for operand ", i, " which does not broadcast with previously seen size ", known);
+               term.labels[d] < 26   ? std::string(1, static_cast<char>('a' + term.labels[d]))
+               : term.labels[d] < 52 ? std::string(1, static_cast<char>('A' + term.labels[d] - 26))
+                                     : std::string("..."),
+               " has size ", size, " for operand ", i, " which does not broadcast with previously seen size ",
+               known);
       known = std::max(known, size);
     }
     terms.push_back(std::move(term));
@@ -212,11 +217,13 @@ Tensor einsum(std::string_view text, const std::vector<Tensor>& operands) {
   if (equation.explicit_output) {
     output = labels_of(equation.output, all_dots, all_dots);
     for (size_t i = 0; i < output.size(); ++i) {
-      const char shown = output[i] < 26 ? static_cast<char>('a' + output[i]) : static_cast<char>('A' + output[i] - 26);
+      const char shown =
+          output[i] < 26 ? static_cast<char>('a' + output[i]) : static_cast<char>('A' + output[i] - 26);
       TG_CHECK(sizes[static_cast<size_t>(output[i])] >= 0, "einsum(): output subscript ", shown,
                " does not appear in the equation for any input operand");
       for (size_t j = 0; j < i; ++j)
-        TG_CHECK(output[i] != output[j], "einsum(): output subscript ", shown, " appears more than once in the output");
+        TG_CHECK(output[i] != output[j], "einsum(): output subscript ", shown,
+                 " appears more than once in the output");
     }
   } else {  // the ellipsis, then the letters that appear once, capitals first
     for (int d = 0; d < all_dots; ++d) output.push_back(52 + d);
@@ -247,8 +254,9 @@ Tensor tensordot(const Tensor& a, const Tensor& b, IntSpan dims_a, IntSpan dims_
   for (int i = 0; i < b.dim(); ++i) labels_b.push_back(a.dim() + i);
   for (int i = 0; i < wrapped_a.size(); ++i) {
     const int64_t size_a = a.size(wrapped_a[i]), size_b = b.size(wrapped_b[i]);
-    TG_CHECK(size_a == size_b || size_a == 1 || size_b == 1, "contracted dimensions need to match, but first has size ", size_a,
-             " in dim ", wrapped_a[i], " and second has size ", size_b, " in dim ", wrapped_b[i]);
+    TG_CHECK(size_a == size_b || size_a == 1 || size_b == 1,
+             "contracted dimensions need to match, but first has size ", size_a, " in dim ", wrapped_a[i],
+             " and second has size ", size_b, " in dim ", wrapped_b[i]);
     labels_b[static_cast<size_t>(wrapped_b[i])] = static_cast<int>(wrapped_a[i]);
   }
   auto contracted = [&](int label) { return std::count(wrapped_a.begin(), wrapped_a.end(), label) > 0; };
@@ -264,7 +272,8 @@ Tensor tensordot(const Tensor& a, const Tensor& b, IntSpan dims_a, IntSpan dims_
 
 Tensor inner(const Tensor& a, const Tensor& b) {
   if (a.dim() == 0 || b.dim() == 0) return mul(a, b);
-  TG_CHECK(a.size(-1) == b.size(-1), "inner() the last dimension must match on both input tensors but got shapes ",
+  TG_CHECK(a.size(-1) == b.size(-1),
+           "inner() the last dimension must match on both input tensors but got shapes ",
            to_string(a.shape()), " and ", to_string(b.shape()));
   return tensordot(a, b, {{-1}}, {{-1}});
 }

@@ -41,7 +41,8 @@ std::string backward_name(const char* op_name) {
   bool after_letter = false;
   for (const char* c = op_name; *c; ++c) {
     const bool letter = std::isalpha(static_cast<unsigned char>(*c));
-    if (*c != '_') name += after_letter ? *c : static_cast<char>(std::toupper(static_cast<unsigned char>(*c)));
+    if (*c != '_')
+      name += after_letter ? *c : static_cast<char>(std::toupper(static_cast<unsigned char>(*c)));
     after_letter = letter;
   }
   return name + "Backward0";
@@ -58,14 +59,16 @@ void refuse_bool_difference(const ElementwiseInfo& info, std::span<const Operand
   const std::string_view name = info.name;
   if (name != "sub" && name != "rsub") return;
   for (const Operand& operand : operands)
-    TG_CHECK(!is_bool(operand), "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
+    TG_CHECK(!is_bool(operand),
+             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
              "invert a mask, use the `~` or `logical_not()` operator instead.");
 }
 
 DType compute_type(const ElementwiseInfo& info, std::span<const Operand> operands) {
   DType dtype = operands[0].is_tensor() ? operands[0].tensor().dtype() : DType::bool_;
   bool same = operands[0].is_tensor();
-  for (const Operand& operand : operands.subspan(1)) same = same && operand.is_tensor() && operand.tensor().dtype() == dtype;
+  for (const Operand& operand : operands.subspan(1))
+    same = same && operand.is_tensor() && operand.tensor().dtype() == dtype;
   if (!same) {
     dtype = result_type(operands);
     if (std::any_of(operands.begin(), operands.end(), is_bool)) refuse_bool_difference(info, operands);
@@ -76,16 +79,19 @@ DType compute_type(const ElementwiseInfo& info, std::span<const Operand> operand
 
 [[noreturn]] void fail_unsupported(const ElementwiseInfo& info, DType dtype) {
   if (dtype == DType::bool_ && std::string_view(info.name) == "sub")
-    fail(ErrorKind::runtime, "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
+    fail(ErrorKind::runtime,
+         "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
          "`logical_xor()` operator instead.");
   if (dtype == DType::bool_ && std::string_view(info.name) == "neg")
-    fail(ErrorKind::runtime, "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a "
+    fail(ErrorKind::runtime,
+         "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a "
          "mask, use the `~` or `logical_not()` operator instead.");
   fail(ErrorKind::not_implemented, "\"", info.name, "_cpu\" not implemented for '", scalar_type_name(dtype),
        "'; convert the operands to a type that it accepts.");
 }
 
-// A Python number as an operand of a small tensor is written out this many times, which makes it an ordinary operand.
+// A Python number as an operand of a small tensor is written out this many times, which makes it an ordinary
+// operand.
 constexpr int kSmall = 64;
 
 void repeat_scalar(Scalar scalar, DType dtype, int64_t count, char* bytes) {
@@ -95,8 +101,9 @@ void repeat_scalar(Scalar scalar, DType dtype, int64_t count, char* bytes) {
 }
 
 // The common case: one type, one shape, contiguous. Returns false, having done nothing, in all others.
-bool run_simple(BlockKernel kernel, const ElementwiseInfo& info, const void* op, std::span<const Operand> operands,
-                DType compute, DType result, const Tensor* out, Tensor& y) {
+bool run_simple(BlockKernel kernel, const ElementwiseInfo& info, const void* op,
+                std::span<const Operand> operands, DType compute, DType result, const Tensor* out,
+                Tensor& y) {
   if (!operands[0].is_tensor() || info.mask_first) return false;
   const Tensor& a = operands[0].tensor();
   if (out && !(out->dtype() == result && out->is_contiguous() && out->shape() == a.shape())) return false;
@@ -123,14 +130,17 @@ bool run_simple(BlockKernel kernel, const ElementwiseInfo& info, const void* op,
 
 }  // namespace
 
-Tensor run_elementwise(const ElementwiseInfo& info, const void* op, std::span<const Operand> operands, const Tensor* out) {
+Tensor run_elementwise(const ElementwiseInfo& info, const void* op, std::span<const Operand> operands,
+                       const Tensor* out) {
   const std::span<const Operand> typed = info.mask_first ? operands.subspan(1) : operands;
   const DType compute = compute_type(info, typed);
   const BlockKernel kernel = kernels->elementwise.forward[info.index][static_cast<int>(compute)];
-  if (!kernel) [[unlikely]] fail_unsupported(info, compute);
+  if (!kernel) [[unlikely]]
+    fail_unsupported(info, compute);
   const DType result = info.returns_bool ? DType::bool_ : compute;
 
-  if (Tensor y; run_simple(kernel, info, op, operands, compute, result, out, y)) [[likely]] return y;
+  if (Tensor y; run_simple(kernel, info, op, operands, compute, result, out, y)) [[likely]]
+    return y;
 
   Dims shape;
   const Tensor* layout = nullptr;  // an operand of the full shape whose order of dimensions the result takes
@@ -150,7 +160,8 @@ Tensor run_elementwise(const ElementwiseInfo& info, const void* op, std::span<co
              " can't be cast to the desired output type ", scalar_type_name(out->dtype()));
     if (!(out->shape() == shape)) {
       bool is_operand = operands[0].is_tensor() && operands[0].tensor().is_same(*out);
-      TG_CHECK(!is_operand, "output with shape ", to_string(out->shape()), " doesn't match the broadcast shape ", to_string(shape));
+      TG_CHECK(!is_operand, "output with shape ", to_string(out->shape()),
+               " doesn't match the broadcast shape ", to_string(shape));
       resize_output(*out, shape);
     }
     check_no_internal_overlap(*out);
@@ -183,7 +194,8 @@ Tensor run_elementwise(const ElementwiseInfo& info, const void* op, std::span<co
   return out ? *out : y;
 }
 
-Tensor run_elementwise_backward(const ElementwiseInfo& info, int i, const void* op, std::span<const Operand> operands) {
+Tensor run_elementwise_backward(const ElementwiseInfo& info, int i, const void* op,
+                                std::span<const Operand> operands) {
   const DType compute = result_type(operands);
   const BlockKernel kernel = kernels->elementwise.backward[info.index][i][static_cast<int>(compute)];
   bool simple = true;
@@ -202,7 +214,8 @@ Tensor run_elementwise_backward(const ElementwiseInfo& info, int i, const void* 
     return y;
   }
   Dims shape = g.shape();
-  for (const Operand& operand : operands.subspan(1)) shape = broadcast_shapes(shape, operand.tensor().shape());
+  for (const Operand& operand : operands.subspan(1))
+    shape = broadcast_shapes(shape, operand.tensor().shape());
   Tensor y = g.shape() == shape ? empty_like_layout(g, compute) : empty(shape, compute);
   StridedLoop loop;
   loop.shape = shape;

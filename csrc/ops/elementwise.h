@@ -21,8 +21,9 @@ class Operand {
   Scalar scalar_;
 };
 
-/// PyTorch's promotion: the category decides first; within a category, dimensioned tensors outrank 0-dim ones, which
-/// outrank Python numbers. https://docs.pytorch.org/docs/stable/tensor_attributes.html#type-promotion-doc
+/// PyTorch's promotion: the category decides first; within a category, dimensioned tensors outrank 0-dim
+/// ones, which outrank Python numbers.
+/// https://docs.pytorch.org/docs/stable/tensor_attributes.html#type-promotion-doc
 DType result_type(std::span<const Operand> operands);
 
 /// What the untyped part of an elementwise operation needs to know.
@@ -34,13 +35,16 @@ struct ElementwiseInfo {
   bool mask_first;
 };
 template <class Op>
-constexpr ElementwiseInfo elementwise_info{Op::name, op_index<Op>, Op::domain, Op::returns_bool, Op::mask_first};
+constexpr ElementwiseInfo elementwise_info{Op::name, op_index<Op>, Op::domain, Op::returns_bool,
+                                           Op::mask_first};
 
-/// Computes without recording. With `out`, writes there (in place if it is an operand): shape and type are checked.
+/// Computes without recording. With `out`, writes there (in place if it is an operand): shape and type are
+/// checked.
 Tensor run_elementwise(const ElementwiseInfo& info, const void* op, std::span<const Operand> operands,
                        const Tensor* out = nullptr);
 /// The fused derivative of operand i: `operands` are g and what the derivative uses.
-Tensor run_elementwise_backward(const ElementwiseInfo& info, int i, const void* op, std::span<const Operand> operands);
+Tensor run_elementwise_backward(const ElementwiseInfo& info, int i, const void* op,
+                                std::span<const Operand> operands);
 /// "TanhBackward0" from "tanh".
 std::string backward_name(const char* op_name);
 /// A 0-dim tensor with the value of a number, of the type that the number has in an operation on `like`.
@@ -54,10 +58,12 @@ class ElementwiseNode final : public autograd::NodeWithEdges<Op::arity> {
  public:
   explicit ElementwiseNode(const Op& op) : op_(op) {}
 
-  /// Takes the histories and values of the operands. `clone_first`: the first operand is about to be overwritten.
+  /// Takes the histories and values of the operands. `clone_first`: the first operand is about to be
+  /// overwritten.
   void capture(std::span<const Operand> operands, bool clone_first);
   void capture_output(const Tensor& out) {
-    if constexpr (((Op::uses_a | Op::uses_b | Op::uses_c) & kY) != 0) output_ = autograd::SavedTensor(out, true);
+    if constexpr (((Op::uses_a | Op::uses_b | Op::uses_c) & kY) != 0)
+      output_ = autograd::SavedTensor(out, true);
   }
 
   std::string name() const override;
@@ -119,8 +125,11 @@ const Tensor& elementwise_(const Op& op, const Tensor& self, const Operands&... 
 template <class Op, class... Operands>
 const Tensor& elementwise_out(const Op& op, const Tensor& out, const Operands&... arguments) {
   const Operand operands[] = {Operand(arguments)...};
-  TG_CHECK(!autograd::grad_enabled() || !((is_tracked_operand(Operand(arguments)) || ...) || autograd::requires_grad(out)), Op::name,
-           "(): functions with out=... arguments don't support automatic differentiation, but one of the arguments requires "
+  TG_CHECK(!autograd::grad_enabled() ||
+               !((is_tracked_operand(Operand(arguments)) || ...) || autograd::requires_grad(out)),
+           Op::name,
+           "(): functions with out=... arguments don't support automatic differentiation, but one of the "
+           "arguments requires "
            "grad.");
   run_elementwise(elementwise_info<Op>, &op, operands, &out);
   out.bump_version();

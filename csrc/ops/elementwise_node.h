@@ -30,8 +30,8 @@ void ElementwiseNode<Op>::capture(std::span<const Operand> operands, bool clone_
       is_scalar_ |= static_cast<uint8_t>(1 << i);
     } else if (needed >> i & 1) {
       const bool overwritten = clone_first && i == 0;
-      saved_[i] = autograd::SavedTensor(overwritten ? autograd::gradient_ops.clone(operands[i].tensor()) : operands[i].tensor(),
-                                        false);
+      saved_[i] = autograd::SavedTensor(
+          overwritten ? autograd::gradient_ops.clone(operands[i].tensor()) : operands[i].tensor(), false);
     }
   }
 }
@@ -55,14 +55,16 @@ void ElementwiseNode<Op>::differentiate(const Tensor& g, std::span<Tensor> resul
       int count = 1;
       for (int i = 0; i < 4; ++i)
         if (uses >> i & 1) operands[count++] = Operand(values[i]);
-      results[I] = run_elementwise_backward(elementwise_info<Op>, I, &op_, {operands, static_cast<size_t>(count)});
+      results[I] =
+          run_elementwise_backward(elementwise_info<Op>, I, &op_, {operands, static_cast<size_t>(count)});
     }
   }
 }
 
 template <class Op>
 void ElementwiseNode<Op>::apply(std::span<Tensor> gradients, std::span<Tensor> results) {
-  if (saved_released) [[unlikely]] autograd::fail_backward_twice(*this);
+  if (saved_released) [[unlikely]]
+    autograd::fail_backward_twice(*this);
   differentiate<0>(gradients[0], results);
   if constexpr (Op::arity > 1) differentiate<1>(gradients[0], results);
   if constexpr (Op::arity > 2) differentiate<2>(gradients[0], results);

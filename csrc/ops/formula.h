@@ -6,17 +6,19 @@
 namespace tapegrad {
 
 // Declared here and defined with the operation's family.
-#define TG_FORMULA_UNARY(M) \
-  M(neg) M(abs) M(sign) M(floor) M(trunc) M(sqrt) M(rsqrt) M(square) M(exp) M(exp2) M(expm1) M(log) M(log1p) M(sin) M(cos)  \
-  M(sinh) M(cosh) M(tanh) M(sigmoid) M(logsigmoid) M(relu) M(erf) M(reciprocal) M(isnan) M(isfinite) M(logical_not)
+#define TG_FORMULA_UNARY(M)                                                                                  \
+  M(neg)                                                                                                     \
+  M(abs) M(sign) M(floor) M(trunc) M(sqrt) M(rsqrt) M(square) M(exp) M(exp2) M(expm1) M(log) M(log1p) M(sin) \
+      M(cos) M(sinh) M(cosh) M(tanh) M(sigmoid) M(logsigmoid) M(relu) M(erf) M(reciprocal) M(isnan)          \
+          M(isfinite) M(logical_not)
 #define TG_DECLARE(name) Tensor name(const Tensor& x);
 TG_FORMULA_UNARY(TG_DECLARE)
 #undef TG_DECLARE
 
 #define TG_FORMULA_BINARY(M) M(add) M(sub) M(mul) M(div) M(pow) M(eq) M(ne) M(lt) M(le) M(gt) M(ge)
-#define TG_DECLARE(name)                           \
-  Tensor name(const Tensor& a, const Tensor& b);   \
-  Tensor name(const Tensor& a, Scalar b);          \
+#define TG_DECLARE(name)                         \
+  Tensor name(const Tensor& a, const Tensor& b); \
+  Tensor name(const Tensor& a, Scalar b);        \
   Tensor name(Scalar a, const Tensor& b);
 TG_FORMULA_BINARY(TG_DECLARE)
 #undef TG_DECLARE
@@ -31,9 +33,9 @@ Tensor minimum(const Tensor& a, const Tensor& b);
 Tensor bitwise_and(const Tensor& a, const Tensor& b);
 Tensor bitwise_or(const Tensor& a, const Tensor& b);
 
-#define TG_OPERATOR(symbol, name)                                                               \
-  inline Tensor operator symbol(const Tensor& a, const Tensor& b) { return name(a, b); }        \
-  inline Tensor operator symbol(const Tensor& a, Scalar b) { return name(a, b); }               \
+#define TG_OPERATOR(symbol, name)                                                        \
+  inline Tensor operator symbol(const Tensor& a, const Tensor& b) { return name(a, b); } \
+  inline Tensor operator symbol(const Tensor& a, Scalar b) { return name(a, b); }        \
   inline Tensor operator symbol(Scalar a, const Tensor& b) { return name(a, b); }
 TG_OPERATOR(+, add)
 TG_OPERATOR(-, sub)

@@ -57,7 +57,8 @@ void run_lines(LineKernel kernel, const Tensor& whole, const Tensor& picked, int
     else
       loops[loop_count++] = loop;
   }
-  // The longer of the last loop and the one along `dim` runs inside; the last also where it reads dense memory.
+  // The longer of the last loop and the one along `dim` runs inside; the last also where it reads dense
+  // memory.
   LineLoop inner = along;
   const LineLoop last = loop_count > 0 ? loops[loop_count - 1] : LineLoop{};
   const bool dense = last.size >= 8 && last.whole_step == item && last.picked_step == item;

@@ -106,7 +106,8 @@ Tensor cat(const std::vector<Tensor>& tensors, int64_t dim) {
       const int64_t from = start;
       start += sizes[i];
       b.give(static_cast<int>(i), [&] {
-        return empty_vector[i] ? full_values({{0}}, 0, b.grad().dtype()) : slice(b.grad(), at, from, from + sizes[i]);
+        return empty_vector[i] ? full_values({{0}}, 0, b.grad().dtype())
+                               : slice(b.grad(), at, from, from + sizes[i]);
       });
     }
   });

@@ -37,7 +37,8 @@ void coalesce(StridedLoop& loop) {
   if (rank <= 1) return;
   Dims order(rank);
   std::iota(order.begin(), order.end(), 0);
-  auto comes_first = [&](int64_t a, int64_t b) {  // larger strides outside; the result decides, then the operands
+  auto comes_first = [&](int64_t a,
+                         int64_t b) {  // larger strides outside; the result decides, then the operands
     for (int k = 0; k < loop.operand_count; ++k) {
       const int64_t stride_a = std::abs(loop.strides[k][static_cast<int>(a)]),
                     stride_b = std::abs(loop.strides[k][static_cast<int>(b)]);
@@ -58,10 +59,12 @@ void coalesce(StridedLoop& loop) {
       merges = merged.strides[k][count - 1] == loop.strides[k][static_cast<int>(dim)] * size;
     if (!merges) ++count;
     merged.shape[count - 1] = merges ? merged.shape[count - 1] * size : size;
-    for (int k = 0; k < loop.operand_count; ++k) merged.strides[k][count - 1] = loop.strides[k][static_cast<int>(dim)];
+    for (int k = 0; k < loop.operand_count; ++k)
+      merged.strides[k][count - 1] = loop.strides[k][static_cast<int>(dim)];
   }
   loop.shape = Dims(IntSpan(merged.shape).first(count));
-  for (int k = 0; k < loop.operand_count; ++k) loop.strides[k] = Dims(IntSpan(merged.strides[k]).first(count));
+  for (int k = 0; k < loop.operand_count; ++k)
+    loop.strides[k] = Dims(IntSpan(merged.strides[k]).first(count));
 }
 
 template <class T>
@@ -82,17 +85,23 @@ void scatter(char* target, const char* buffer, int64_t stride, int64_t count) {
 template <class F>
 void for_item_size(int size, F f) {
   switch (size) {
-    case 1: return f(TypeTag<uint8_t>{});
-    case 2: return f(TypeTag<uint16_t>{});
-    case 4: return f(TypeTag<uint32_t>{});
-    default: return f(TypeTag<uint64_t>{});
+    case 1:
+      return f(TypeTag<uint8_t>{});
+    case 2:
+      return f(TypeTag<uint16_t>{});
+    case 4:
+      return f(TypeTag<uint32_t>{});
+    default:
+      return f(TypeTag<uint64_t>{});
   }
 }
 void gather(char* buffer, const char* source, int64_t stride, int64_t count, int item_size) {
-  for_item_size(item_size, [&](auto tag) { gather<typename decltype(tag)::type>(buffer, source, stride, count); });
+  for_item_size(item_size,
+                [&](auto tag) { gather<typename decltype(tag)::type>(buffer, source, stride, count); });
 }
 void scatter(char* target, const char* buffer, int64_t stride, int64_t count, int item_size) {
-  for_item_size(item_size, [&](auto tag) { scatter<typename decltype(tag)::type>(target, buffer, stride, count); });
+  for_item_size(item_size,
+                [&](auto tag) { scatter<typename decltype(tag)::type>(target, buffer, stride, count); });
 }
 
 /// Runs elements [lo, hi) of a coalesced loop, counted in its own order.
@@ -119,7 +128,7 @@ void run_range(BlockKernel kernel, const void* op, const StridedLoop& loop, int6
   alignas(64) char buffers[kMaxOperands][kBlock * 8];
   char* pointers[kMaxOperands];
   for (int k = 0; k < operands; ++k) pointers[k] = buffers[k];
-  int filled[kMaxOperands] = {};         // how much of a buffer holds the repeated element
+  int filled[kMaxOperands] = {};  // how much of a buffer holds the repeated element
   const char* repeated[kMaxOperands] = {};
   for (int64_t done = lo; done < hi;) {
     const int64_t row_end = std::min(inner, column + hi - done);
@@ -140,7 +149,8 @@ void run_range(BlockKernel kernel, const void* op, const StridedLoop& loop, int6
         }
       }
       kernel(pointers, count, op);
-      if (!contiguous[0]) scatter(row[0] + i * inner_stride[0], buffers[0], inner_stride[0], count, loop.item_sizes[0]);
+      if (!contiguous[0])
+        scatter(row[0] + i * inner_stride[0], buffers[0], inner_stride[0], count, loop.item_sizes[0]);
     }
     done += row_end - column;
     column = 0;
@@ -165,11 +175,12 @@ void launch(BlockKernel kernel, const void* op, StridedLoop& loop, bool sequenti
   }
   if (sequential) return run_range(kernel, op, loop, 0, total);
   LongWorkScope scope(total);
-  parallel_for(0, total, kElementwiseGrain, [&](int64_t lo, int64_t hi) { run_range(kernel, op, loop, lo, hi); });
+  parallel_for(0, total, kElementwiseGrain,
+               [&](int64_t lo, int64_t hi) { run_range(kernel, op, loop, lo, hi); });
 }
 
-void launch_contiguous(BlockKernel kernel, const void* op, char* const* data, const int* item_sizes, int operand_count,
-                       int64_t count) {
+void launch_contiguous(BlockKernel kernel, const void* op, char* const* data, const int* item_sizes,
+                       int operand_count, int64_t count) {
   if (count <= kElementwiseGrain) return kernel(data, count, op);
   LongWorkScope scope(count);
   parallel_for(0, count, kElementwiseGrain, [&](int64_t lo, int64_t hi) {

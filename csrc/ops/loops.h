@@ -1,8 +1,9 @@
 // Running a block kernel over strided, broadcast tensors.
 //
-// Kernels only know contiguous blocks. A fully contiguous problem is one call; otherwise the innermost dimension is cut
-// into blocks, and operands that are not contiguous there are gathered into a small buffer first (and the result
-// scattered). So an operation has a single loop, and its results do not depend on the memory layout.
+// Kernels only know contiguous blocks. A fully contiguous problem is one call; otherwise the innermost
+// dimension is cut into blocks, and operands that are not contiguous there are gathered into a small buffer
+// first (and the result scattered). So an operation has a single loop, and its results do not depend on the
+// memory layout.
 #pragma once
 #include "core/tensor.h"
 #include "kernels/kernels.h"
@@ -25,23 +26,24 @@ struct StridedLoop {
   void add_repeated(const void* element, int item_size);
 };
 
-/// Elements per chunk that a thread claims at a time; fixed, so that results do not depend on the number of threads.
+/// Elements per chunk that a thread claims at a time; fixed, so that results do not depend on the number of
+/// threads.
 constexpr int64_t kElementwiseGrain = 32768;
 
-/// Runs `kernel` over the whole loop, on several threads when it is long. `sequential` keeps the order of elements on
-/// one thread (for results that overlap).
+/// Runs `kernel` over the whole loop, on several threads when it is long. `sequential` keeps the order of
+/// elements on one thread (for results that overlap).
 void launch(BlockKernel kernel, const void* op, StridedLoop& loop, bool sequential = false);
 /// The same when all operands are contiguous and of `count` elements.
-void launch_contiguous(BlockKernel kernel, const void* op, char* const* data, const int* item_sizes, int operand_count,
-                       int64_t count);
+void launch_contiguous(BlockKernel kernel, const void* op, char* const* data, const int* item_sizes,
+                       int operand_count, int64_t count);
 
 /// Called around work that takes long enough to let other Python threads run; set by the bindings.
 struct LongWork {
   static void* (*begin)();
   static void (*end)(void* token);
 };
-/// Lets other Python threads run in its scope if `elements` is large. Nothing that Note [Interpreter lock] guards may be
-/// touched while it lives.
+/// Lets other Python threads run in its scope if `elements` is large. Nothing that Note [Interpreter lock]
+/// guards may be touched while it lives.
 class LongWorkScope {
  public:
   explicit LongWorkScope(int64_t elements)

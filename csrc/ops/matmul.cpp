@@ -36,17 +36,20 @@ void integer_gemm(const Gemm<T>& g, const GemmBatch& batch) {
           sum = static_cast<T>(sum + g.a[p * batch.a_step + i * g.a_row + k * g.a_col] *
                                          g.b[p * batch.b_step + k * g.b_row + j * g.b_col]);
         T& c = g.c[p * batch.c_step + i * g.c_row + j];
-        c = static_cast<T>((g.beta == T(0) ? T(0) : static_cast<T>(g.beta * c)) + g.alpha * sum + (g.bias ? g.bias[j] : T(0)));
+        c = static_cast<T>((g.beta == T(0) ? T(0) : static_cast<T>(g.beta * c)) + g.alpha * sum +
+                           (g.bias ? g.bias[j] : T(0)));
       }
 }
 
 /// c = alpha * a b + beta * c (+ bias): raw data of one type, matrices described by `a`, `b`; c row-major.
-void run_gemm(DType dtype, const Matrices& a, const char* a_data, const Matrices& b, const char* b_data, char* c_data,
-              const GemmBatch& batch, Scalar alpha = 1, Scalar beta = 0, const char* bias = nullptr) {
+void run_gemm(DType dtype, const Matrices& a, const char* a_data, const Matrices& b, const char* b_data,
+              char* c_data, const GemmBatch& batch, Scalar alpha = 1, Scalar beta = 0,
+              const char* bias = nullptr) {
   dispatch(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     if constexpr (std::is_same_v<T, bool>) {
-      fail(ErrorKind::not_implemented, "\"addmm_impl_cpu_\" not implemented for 'Bool'; convert to a number type first.");
+      fail(ErrorKind::not_implemented,
+           "\"addmm_impl_cpu_\" not implemented for 'Bool'; convert to a number type first.");
     } else {
       const Gemm<T> gemm{.m = a.rows,
                          .n = b.columns,
@@ -76,13 +79,13 @@ void check_same_type(const Tensor& a, const Tensor& b) {
     const char* names[] = {"bool", "unsigned char", "signed char", "short", "int", "long", "float", "double"};
     return names[static_cast<int>(t.dtype())];
   };
-  TG_CHECK(a.dtype() == b.dtype(), "expected m1 and m2 to have the same dtype, but got: ", name(a), " != ", name(b),
-           ". Convert one with .to(other.dtype).");
+  TG_CHECK(a.dtype() == b.dtype(), "expected m1 and m2 to have the same dtype, but got: ", name(a),
+           " != ", name(b), ". Convert one with .to(other.dtype).");
 }
 
 void check_inner(const Matrices& a, const Matrices& b) {
-  TG_CHECK(a.columns == b.rows, "mat1 and mat2 shapes cannot be multiplied (", a.rows, "x", a.columns, " and ", b.rows, "x",
-           b.columns, ")");
+  TG_CHECK(a.columns == b.rows, "mat1 and mat2 shapes cannot be multiplied (", a.rows, "x", a.columns,
+           " and ", b.rows, "x", b.columns, ")");
 }
 
 Tensor mm_values(const Tensor& a, const Tensor& b) {
@@ -122,8 +125,9 @@ Tensor batched_values(const Tensor& a, const Tensor& b) {
   const Matrices left = as_matrix(a), right = as_matrix(b);
   const Dims batch = broadcast_shapes(IntSpan(a.shape()).first(static_cast<size_t>(a.dim() - 2)),
                                       IntSpan(b.shape()).first(static_cast<size_t>(b.dim() - 2)));
-  TG_CHECK(left.columns == right.rows, "Expected size for first two dimensions of batch2 tensor to be: [", count_elements(batch),
-           ", ", left.columns, "] but got: [", count_elements(batch), ", ", right.rows, "].");
+  TG_CHECK(left.columns == right.rows, "Expected size for first two dimensions of batch2 tensor to be: [",
+           count_elements(batch), ", ", left.columns, "] but got: [", count_elements(batch), ", ", right.rows,
+           "].");
   Dims shape = batch;
   shape.push_back(left.rows);
   shape.push_back(right.columns);
@@ -183,8 +187,8 @@ Tensor bmm(const Tensor& a, const Tensor& b) {
   TG_CHECK(a.dim() == 3, "batch1 must be a 3D tensor");
   TG_CHECK(b.dim() == 3, "batch2 must be a 3D tensor");
   TG_CHECK(a.shape()[0] == b.shape()[0] && a.shape()[2] == b.shape()[1],
-           "Expected size for first two dimensions of batch2 tensor to be: [", a.shape()[0], ", ", a.shape()[2], "] but got: [",
-           b.shape()[0], ", ", b.shape()[1], "].");
+           "Expected size for first two dimensions of batch2 tensor to be: [", a.shape()[0], ", ",
+           a.shape()[2], "] but got: [", b.shape()[0], ", ", b.shape()[1], "].");
   check_same_type(a, b);
   return record("BmmBackward0", batched_values(a, b), {a, b}, {save(a), save(b)}, [](Backward& back) {
     back.give(0, [&] { return bmm(back.grad(), matrix_transpose(back.saved(1))); });
@@ -193,9 +197,10 @@ Tensor bmm(const Tensor& a, const Tensor& b) {
 }
 
 Tensor mv(const Tensor& a, const Tensor& v) {
-  TG_CHECK(a.dim() == 2 && v.dim() == 1, "vector + matrix @ vector expected, got 1, ", a.dim(), ", ", v.dim());
-  TG_CHECK(a.shape()[1] == v.shape()[0], "size mismatch, got input (", a.shape()[0], "), mat (", a.shape()[0], "x", a.shape()[1],
-           "), vec (", v.shape()[0], ")");
+  TG_CHECK(a.dim() == 2 && v.dim() == 1, "vector + matrix @ vector expected, got 1, ", a.dim(), ", ",
+           v.dim());
+  TG_CHECK(a.shape()[1] == v.shape()[0], "size mismatch, got input (", a.shape()[0], "), mat (", a.shape()[0],
+           "x", a.shape()[1], "), vec (", v.shape()[0], ")");
   check_same_type(a, v);
   Tensor c = empty({{a.shape()[0]}}, a.dtype());
   run_gemm(a.dtype(), as_matrix(a), a.raw(), {v.shape()[0], 1, v.strides()[0], 1}, v.raw(), c.raw(), {});
@@ -206,12 +211,15 @@ Tensor mv(const Tensor& a, const Tensor& v) {
 }
 
 Tensor dot(const Tensor& a, const Tensor& b) {
-  TG_CHECK(a.dim() == 1 && b.dim() == 1, "1D tensors expected, but got ", a.dim(), "D and ", b.dim(), "D tensors");
-  TG_CHECK(a.numel() == b.numel(), "inconsistent tensor size, expected tensor [", a.numel(), "] and src [", b.numel(),
-           "] to have the same number of elements, but got ", a.numel(), " and ", b.numel(), " elements respectively");
+  TG_CHECK(a.dim() == 1 && b.dim() == 1, "1D tensors expected, but got ", a.dim(), "D and ", b.dim(),
+           "D tensors");
+  TG_CHECK(a.numel() == b.numel(), "inconsistent tensor size, expected tensor [", a.numel(), "] and src [",
+           b.numel(), "] to have the same number of elements, but got ", a.numel(), " and ", b.numel(),
+           " elements respectively");
   check_same_type(a, b);
   Tensor c = empty({}, a.dtype());
-  run_gemm(a.dtype(), {1, a.numel(), 1, a.strides()[0]}, a.raw(), {b.numel(), 1, b.strides()[0], 1}, b.raw(), c.raw(), {});
+  run_gemm(a.dtype(), {1, a.numel(), 1, a.strides()[0]}, a.raw(), {b.numel(), 1, b.strides()[0], 1}, b.raw(),
+           c.raw(), {});
   return record("DotBackward0", c, {a, b}, {save(a), save(b)}, [](Backward& back) {
     back.give(0, [&] { return back.grad() * back.saved(1); });
     back.give(1, [&] { return back.grad() * back.saved(0); });
@@ -225,15 +233,15 @@ Tensor outer(const Tensor& a, const Tensor& b) {
 }
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
-  TG_CHECK(a.dim() > 0 && b.dim() > 0, "both arguments to matmul need to be at least 1D, but they are ", a.dim(), "D and ",
-           b.dim(), "D");
+  TG_CHECK(a.dim() > 0 && b.dim() > 0, "both arguments to matmul need to be at least 1D, but they are ",
+           a.dim(), "D and ", b.dim(), "D");
   if (a.dim() == 2 && b.dim() == 2) return mm(a, b);
   if (a.dim() == 1 && b.dim() == 1) return dot(a, b);
   if (a.dim() == 2 && b.dim() == 1) return mv(a, b);
   check_same_type(a, b);
   if (a.dim() == 1 && b.dim() == 2) {
-    TG_CHECK(a.shape()[0] == b.shape()[0], "size mismatch, got input (", b.shape()[1], "), mat (", b.shape()[1], "x",
-             b.shape()[0], "), vec (", a.shape()[0], ")");
+    TG_CHECK(a.shape()[0] == b.shape()[0], "size mismatch, got input (", b.shape()[1], "), mat (",
+             b.shape()[1], "x", b.shape()[0], "), vec (", a.shape()[0], ")");
     Tensor c = empty({{b.shape()[1]}}, a.dtype());
     run_gemm(a.dtype(), {1, a.shape()[0], 1, a.strides()[0]}, a.raw(), as_matrix(b), b.raw(), c.raw(), {});
     return record("SqueezeBackward4", c, {a, b}, {save(a), save(b)}, [](Backward& back) {
@@ -252,23 +260,28 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  TG_CHECK(x.dim() > 0, "both arguments to linear need to be at least 1D, but they are 0D and ", weight.dim(), "D");
+  TG_CHECK(x.dim() > 0, "both arguments to linear need to be at least 1D, but they are 0D and ", weight.dim(),
+           "D");
   if (weight.dim() == 1) {
     const Tensor y = matmul(x, weight);
     return bias.defined() ? y + bias : y;
   }
-  TG_CHECK(weight.dim() == 2, "linear: weight must be a matrix or a vector, got ", weight.dim(), " dimensions");
+  TG_CHECK(weight.dim() == 2, "linear: weight must be a matrix or a vector, got ", weight.dim(),
+           " dimensions");
   check_same_type(x, weight);
   const int64_t inputs = weight.shape()[1], outputs = weight.shape()[0];
-  const int64_t rows = x.shape().back() == 0 ? count_elements(IntSpan(x.shape()).first(static_cast<size_t>(x.dim() - 1)))
-                                              : x.numel() / x.shape().back();
-  TG_CHECK(x.shape().back() == inputs, "mat1 and mat2 shapes cannot be multiplied (", rows, "x", x.shape().back(), " and ", inputs,
-           "x", outputs, ")");
+  const int64_t rows = x.shape().back() == 0
+                           ? count_elements(IntSpan(x.shape()).first(static_cast<size_t>(x.dim() - 1)))
+                           : x.numel() / x.shape().back();
+  TG_CHECK(x.shape().back() == inputs, "mat1 and mat2 shapes cannot be multiplied (", rows, "x",
+           x.shape().back(), " and ", inputs, "x", outputs, ")");
   if (bias.defined()) {
-    TG_CHECK(bias.dtype() == x.dtype(), "expected input and bias to have the same dtype, but got: ", dtype_name(x.dtype()), " != ",
-             dtype_name(bias.dtype()));
-    TG_CHECK(bias.dim() <= 1 && (bias.numel() == outputs || bias.numel() == 1), "The expanded size of the tensor (", outputs,
-             ") must match the existing size (", bias.numel(), ") at non-singleton dimension 1.  Target sizes: [", rows, ", ", outputs,
+    TG_CHECK(bias.dtype() == x.dtype(),
+             "expected input and bias to have the same dtype, but got: ", dtype_name(x.dtype()),
+             " != ", dtype_name(bias.dtype()));
+    TG_CHECK(bias.dim() <= 1 && (bias.numel() == outputs || bias.numel() == 1),
+             "The expanded size of the tensor (", outputs, ") must match the existing size (", bias.numel(),
+             ") at non-singleton dimension 1.  Target sizes: [", rows, ", ", outputs,
              "].  Tensor sizes: ", to_string(bias.shape()));
   }
   const bool fused = bias.defined() && bias.numel() == outputs && bias.is_contiguous();
@@ -277,13 +290,13 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   Dims shape(x.shape());
   shape[shape.size() - 1] = outputs;
   Tensor y = empty(shape, x.dtype());
-  run_gemm(x.dtype(), left, matrix.raw(), {inputs, outputs, weight.strides()[1], weight.strides()[0]}, weight.raw(), y.raw(), {}, 1,
-           0, fused ? bias.raw() : nullptr);
+  run_gemm(x.dtype(), left, matrix.raw(), {inputs, outputs, weight.strides()[1], weight.strides()[0]},
+           weight.raw(), y.raw(), {}, 1, 0, fused ? bias.raw() : nullptr);
   if (bias.defined() && !fused) {
     autograd::NoGrad off;
     y = y + bias;
   }
-  const char* name = x.dim() == 2 ? (bias.defined() ? "AddmmBackward0" : "MmBackward0")
+  const char* name = x.dim() == 2     ? (bias.defined() ? "AddmmBackward0" : "MmBackward0")
                      : bias.defined() ? "ViewBackward0"
                      : x.dim() == 1   ? "SqueezeBackward4"
                                       : "UnsafeViewBackward0";
@@ -345,11 +358,13 @@ Tensor cross(const Tensor& a, const Tensor& b, int64_t dim) {
   const Dims shape = broadcast_shapes(a.shape(), b.shape());
   const int d = wrap_dim(dim, shape.size());
   const Tensor x = expand(a, shape), y = expand(b, shape);
-  TG_CHECK(shape[d] == 3, "linalg.cross: inputs dimension ", dim, " must have length 3. Got ", a.size(dim), " and ", b.size(dim));
+  TG_CHECK(shape[d] == 3, "linalg.cross: inputs dimension ", dim, " must have length 3. Got ", a.size(dim),
+           " and ", b.size(dim));
   auto part = [&](const Tensor& v, int64_t i) { return select(v, d, i); };
-  return stack({part(x, 1) * part(y, 2) - part(x, 2) * part(y, 1), part(x, 2) * part(y, 0) - part(x, 0) * part(y, 2),
-                part(x, 0) * part(y, 1) - part(x, 1) * part(y, 0)},
-               d);
+  return stack(
+      {part(x, 1) * part(y, 2) - part(x, 2) * part(y, 1), part(x, 2) * part(y, 0) - part(x, 0) * part(y, 2),
+       part(x, 0) * part(y, 1) - part(x, 1) * part(y, 0)},
+      d);
 }
 
 Tensor kron(const Tensor& a, const Tensor& b) {
@@ -364,7 +379,8 @@ Tensor kron(const Tensor& a, const Tensor& b) {
 
 Tensor bilinear(const Tensor& x1, const Tensor& x2, const Tensor& weight, const Tensor& bias) {
   TG_CHECK(weight.dim() == 3, "bilinear(): weight must be 3-D, got ", weight.dim(), "-D");
-  TG_CHECK(x1.dim() > 0 && x1.dim() == x2.dim(), "bilinear(): input dimensions do not match: got ", x1.dim(), " and ", x2.dim());
+  TG_CHECK(x1.dim() > 0 && x1.dim() == x2.dim(), "bilinear(): input dimensions do not match: got ", x1.dim(),
+           " and ", x2.dim());
   const Tensor y = einsum("...i,oij,...j->...o", {x1, weight, x2});
   return bias.defined() ? y + bias : y;
 }

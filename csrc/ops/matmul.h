@@ -7,7 +7,8 @@
 
 namespace tapegrad {
 
-/// NumPy's matmul: (m,k)(k,n) -> (m,n); leading dimensions broadcast; a vector is a row on the left, a column on the right.
+/// NumPy's matmul: (m,k)(k,n) -> (m,n); leading dimensions broadcast; a vector is a row on the left, a column
+/// on the right.
 Tensor matmul(const Tensor& a, const Tensor& b);
 /// (m,k)(k,n) -> (m,n), without broadcasting.
 Tensor mm(const Tensor& a, const Tensor& b);

@@ -20,7 +20,9 @@ using autograd::Backward;
 using autograd::record;
 
 void check_floating(const Tensor& tensor, const char* kernel) {
-  if (!tensor.is_floating()) fail(ErrorKind::not_implemented, "\"", kernel, "\" not implemented for '", scalar_type_name(tensor.dtype()), "'");
+  if (!tensor.is_floating())
+    fail(ErrorKind::not_implemented, "\"", kernel, "\" not implemented for '",
+         scalar_type_name(tensor.dtype()), "'");
 }
 
 /// The dimensions by falling stride: the order in which PyTorch fills a tensor that is not contiguous.
@@ -60,20 +62,22 @@ template <class Fill>
 const Tensor& overwrite(const char* name, const Tensor& self, Fill fill) {
   autograd::check_inplace(self, autograd::any_tracked(autograd::TensorRefs{self}));
   fill_in_memory_order(self, fill);
-  return autograd::record_inplace(name, self, {self}, {},
-                                  [](Backward& b) { return full_values(b.grad().shape(), 0, b.grad().dtype()); });
+  return autograd::record_inplace(
+      name, self, {self}, {}, [](Backward& b) { return full_values(b.grad().shape(), 0, b.grad().dtype()); });
 }
 
 template <class Fill>
 const Tensor& overwrite_floating(const char* name, const char* kernel, const Tensor& self, Fill fill) {
   check_floating(self, kernel);
   return overwrite(name, self, [&](const Tensor& out) {
-    dispatch_floating(out.dtype(), [&](auto tag) { fill(out.data<typename decltype(tag)::type>(), out.numel()); });
+    dispatch_floating(out.dtype(),
+                      [&](auto tag) { fill(out.data<typename decltype(tag)::type>(), out.numel()); });
   });
 }
 
 constexpr const char* c_type_name(DType dtype) {
-  constexpr const char* names[] = {"bool", "unsigned char", "signed char", "short", "int", "long", "float", "double"};
+  constexpr const char* names[] = {"bool", "unsigned char", "signed char", "short",
+                                   "int",  "long",          "float",       "double"};
   return names[static_cast<int>(dtype)];
 }
 
@@ -95,14 +99,16 @@ Bounds bounds_of(DType dtype) {
 
 /// A result that depends on `x` but through which no gradient flows.
 Tensor record_constant(const char* name, Tensor out, const Tensor& x) {
-  return record(name, std::move(out), {x}, {}, [](Backward& b) { return full_values(b.grad().shape(), 0, b.grad().dtype()); });
+  return record(name, std::move(out), {x}, {},
+                [](Backward& b) { return full_values(b.grad().shape(), 0, b.grad().dtype()); });
 }
 
 /// 1 / (1 - p) with probability 1 - p, else 0.
 Tensor dropout_mask(const Tensor& like, IntSpan shape, double p) {
   check_floating(like, "bernoulli_scalar_cpu_");
-  Tensor mask = std::equal(shape.begin(), shape.end(), like.shape().begin(), like.shape().end()) ? empty_like_layout(like, like.dtype())
-                                                                                                  : empty(shape, like.dtype());
+  Tensor mask = std::equal(shape.begin(), shape.end(), like.shape().begin(), like.shape().end())
+                    ? empty_like_layout(like, like.dtype())
+                    : empty(shape, like.dtype());
   bernoulli_(mask, 1 - p, default_generator());
   dispatch_floating(mask.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
@@ -127,7 +133,8 @@ bool drops(const Tensor& x, double p, bool train) {
 struct AffineNoise {
   Tensor factor, shift;
 };
-/// Dropped elements take the value to which SELU saturates; then x * factor + shift has the mean and variance of x.
+/// Dropped elements take the value to which SELU saturates; then x * factor + shift has the mean and variance
+/// of x.
 AffineNoise alpha_noise(const Tensor& x, IntSpan shape, double p) {
   constexpr double saturation = 1.7580993408473766;  // scale * alpha of SELU
   const double a = 1 / std::sqrt((saturation * saturation * p + 1) * (1 - p));
@@ -171,7 +178,8 @@ const Tensor& normal_(const Tensor& self, double mean, double std, Generator& ge
   TG_CHECK(std >= 0, "normal expects std >= 0.0, but found std ", std);
   const bool in_blocks = self.is_contiguous();
   return overwrite_floating("NormalBackward0", "normal_kernel_cpu", self, [&](auto* out, int64_t n) {
-    in_blocks ? fill_normal(generator, out, n, mean, std) : fill_normal_serially(generator, out, n, mean, std);
+    in_blocks ? fill_normal(generator, out, n, mean, std)
+              : fill_normal_serially(generator, out, n, mean, std);
   });
 }
 
@@ -218,8 +226,9 @@ const Tensor& bernoulli_(const Tensor& self, const Tensor& p, Generator& generat
   dispatch_floating(p.dtype(), [&](auto tag) {
     using P = typename decltype(tag)::type;
     const P* values = probabilities.data<P>();
-    TG_CHECK(std::all_of(values, values + probabilities.numel(), [](P value) { return value >= 0 && value <= 1; }),
-             "Expected p_in >= 0 && p_in <= 1 to be true, but got false. The probabilities must lie in [0, 1].");
+    TG_CHECK(
+        std::all_of(values, values + probabilities.numel(), [](P value) { return value >= 0 && value <= 1; }),
+        "Expected p_in >= 0 && p_in <= 1 to be true, but got false. The probabilities must lie in [0, 1].");
   });
   return overwrite("BernoulliBackward1", self, [&](const Tensor& out) {
     dispatch(out.dtype(), [&](auto tag) {
@@ -231,14 +240,17 @@ const Tensor& bernoulli_(const Tensor& self, const Tensor& p, Generator& generat
   });
 }
 
-const Tensor& random_(const Tensor& self, std::optional<int64_t> from, std::optional<int64_t> to, Generator& generator) {
+const Tensor& random_(const Tensor& self, std::optional<int64_t> from, std::optional<int64_t> to,
+                      Generator& generator) {
   const Bounds bounds = bounds_of(self.dtype());
   if (to) {
     const int64_t low = from.value_or(0);
     TG_CHECK(low < *to, "random_ expects 'from' to be less than 'to', but got from=", low, " >= to=", *to);
     if (!self.is_floating()) {
-      TG_CHECK(low >= bounds.smallest && low <= bounds.largest, "from is out of bounds for ", c_type_name(self.dtype()));
-      TG_CHECK(*to - 1 >= bounds.smallest && *to - 1 <= bounds.largest, "to - 1 is out of bounds for ", c_type_name(self.dtype()));
+      TG_CHECK(low >= bounds.smallest && low <= bounds.largest, "from is out of bounds for ",
+               c_type_name(self.dtype()));
+      TG_CHECK(*to - 1 >= bounds.smallest && *to - 1 <= bounds.largest, "to - 1 is out of bounds for ",
+               c_type_name(self.dtype()));
     }
   }
   const char* name = from ? "RandomBackward0" : to ? "RandomBackward1" : "RandomBackward2";
@@ -249,7 +261,8 @@ const Tensor& random_(const Tensor& self, std::optional<int64_t> from, std::opti
       if (!from && !to) return fill_all_integers(generator, values, n);
       const int64_t low = from.value_or(0);
       // One more than the largest may wrap to 0, which stands for all of 2^64.
-      const uint64_t range = (to ? static_cast<uint64_t>(*to) : static_cast<uint64_t>(bounds.largest) + 1) - static_cast<uint64_t>(low);
+      const uint64_t range = (to ? static_cast<uint64_t>(*to) : static_cast<uint64_t>(bounds.largest) + 1) -
+                             static_cast<uint64_t>(low);
       if (range > 0) return fill_integers(generator, values, n, range, low);
       if constexpr (std::is_same_v<decltype(values), int64_t*>) fill_all_bits(generator, values, n);
     });
@@ -274,7 +287,8 @@ Tensor randint(int64_t low, int64_t high, IntSpan shape, DType dtype, Generator&
 Tensor randperm(int64_t n, DType dtype, Generator& generator) {
   check_shape(Dims{n}, dtype);
   if (dtype == DType::bool_) fail(ErrorKind::not_implemented, "\"randperm\" not implemented for 'Bool'");
-  TG_CHECK(n == 0 || n - 1 <= bounds_of(dtype).largest, "value cannot be converted to type ", c_type_name(dtype), " without overflow");
+  TG_CHECK(n == 0 || n - 1 <= bounds_of(dtype).largest, "value cannot be converted to type ",
+           c_type_name(dtype), " without overflow");
   Tensor out = empty(Dims{n}, dtype);
   dispatch(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
@@ -306,7 +320,8 @@ Tensor normal(const Tensor& mean, const Tensor& std, Generator& generator) {
   const Tensor deviation = contiguous_values(std);
   dispatch(std.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
-    TG_CHECK(std::all_of(deviation.data<T>(), deviation.data<T>() + deviation.numel(), [](T value) { return !(value < T(0)); }),
+    TG_CHECK(std::all_of(deviation.data<T>(), deviation.data<T>() + deviation.numel(),
+                         [](T value) { return !(value < T(0)); }),
              "normal expects all elements of std >= 0.0");
   });
   normal_(out, 0, 1, generator);
@@ -339,7 +354,8 @@ Tensor poisson(const Tensor& rate, Generator& generator) {
 
 Tensor binomial(const Tensor& count, const Tensor& p, Generator& generator) {
   check_floating(count, "binomial_cpu");
-  TG_CHECK(count.dtype() == p.dtype(), "Found dtype ", scalar_type_name(p.dtype()), " but expected ", scalar_type_name(count.dtype()));
+  TG_CHECK(count.dtype() == p.dtype(), "Found dtype ", scalar_type_name(p.dtype()), " but expected ",
+           scalar_type_name(count.dtype()));
   const Dims shape = broadcast_shapes(count.shape(), p.shape());
   const Tensor counts = contiguous_values(expand(autograd::detach(count), shape));
   const Tensor probabilities = contiguous_values(expand(autograd::detach(p), shape));
@@ -355,10 +371,12 @@ Tensor binomial(const Tensor& count, const Tensor& p, Generator& generator) {
 
 Tensor multinomial(const Tensor& weights, int64_t samples, bool replacement, Generator& generator) {
   TG_CHECK(weights.dim() == 1 || weights.dim() == 2, "prob_dist must be 1 or 2 dim");
-  TG_CHECK(weights.is_floating(), "multinomial only supports floating-point dtypes for input, got: ", scalar_type_name(weights.dtype()));
+  TG_CHECK(weights.is_floating(), "multinomial only supports floating-point dtypes for input, got: ",
+           scalar_type_name(weights.dtype()));
   TG_CHECK(samples > 0, "cannot sample n_sample <= 0 samples");
   const int64_t categories = weights.shape().back(), rows = weights.dim() == 2 ? weights.shape()[0] : 1;
-  TG_CHECK(replacement || samples <= categories, "cannot sample n_sample > prob_dist.size(-1) samples without replacement");
+  TG_CHECK(replacement || samples <= categories,
+           "cannot sample n_sample > prob_dist.size(-1) samples without replacement");
   const Tensor dense = contiguous_values(weights);
   Dims shape = weights.shape();
   shape[weights.dim() - 1] = samples;
@@ -372,7 +390,8 @@ Tensor multinomial(const Tensor& weights, int64_t samples, bool replacement, Gen
       T sum = 0;
       for (int64_t i = 0; i < categories; ++i) {
         const T weight = w[row * categories + i];
-        TG_CHECK(weight >= 0 && std::isfinite(weight), "probability tensor contains either `inf`, `nan` or element < 0");
+        TG_CHECK(weight >= 0 && std::isfinite(weight),
+                 "probability tensor contains either `inf`, `nan` or element < 0");
         sum += weight;
       }
       TG_CHECK(sum > 0, "invalid multinomial distribution (sum of probabilities <= 0)");
@@ -406,8 +425,12 @@ Tensor feature_dropout(const Tensor& x, double p, bool train) {
 const Tensor& feature_dropout_(const Tensor& x, double p, bool train) {
   return drops(x, p, train) ? elementwise_(Mul{}, x, dropout_mask(x, channel_shape(x), p)) : x;
 }
-Tensor alpha_dropout(const Tensor& x, double p, bool train) { return drops(x, p, train) ? drop_alpha(x, x.shape(), p) : x; }
-const Tensor& alpha_dropout_(const Tensor& x, double p, bool train) { return drops(x, p, train) ? drop_alpha_(x, x.shape(), p) : x; }
+Tensor alpha_dropout(const Tensor& x, double p, bool train) {
+  return drops(x, p, train) ? drop_alpha(x, x.shape(), p) : x;
+}
+const Tensor& alpha_dropout_(const Tensor& x, double p, bool train) {
+  return drops(x, p, train) ? drop_alpha_(x, x.shape(), p) : x;
+}
 Tensor feature_alpha_dropout(const Tensor& x, double p, bool train) {
   return drops(x, p, train) ? drop_alpha(x, channel_shape(x), p) : x;
 }

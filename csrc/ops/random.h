@@ -7,7 +7,8 @@
 
 namespace tapegrad {
 
-/// The generator used where none is given; its seed differs from process to process until manual_seed is called.
+/// The generator used where none is given; its seed differs from process to process until manual_seed is
+/// called.
 Generator& default_generator();
 
 // In-place fills. A gradient that arrives at the overwritten values is zero.
@@ -21,7 +22,8 @@ const Tensor& bernoulli_(const Tensor& self, double p, Generator& generator);
 /// `p` is broadcast to the shape of `self`.
 const Tensor& bernoulli_(const Tensor& self, const Tensor& p, Generator& generator);
 /// Integers in [from, to); without bounds, all that the type represents exactly from 0 or `from` on.
-const Tensor& random_(const Tensor& self, std::optional<int64_t> from, std::optional<int64_t> to, Generator& generator);
+const Tensor& random_(const Tensor& self, std::optional<int64_t> from, std::optional<int64_t> to,
+                      Generator& generator);
 
 Tensor rand(IntSpan shape, DType dtype, Generator& generator);
 Tensor randn(IntSpan shape, DType dtype, Generator& generator);

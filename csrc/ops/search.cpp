@@ -83,7 +83,8 @@ Tensor bincount(const Tensor& x, const Tensor& weights, int64_t minlength) {
   int64_t smallest = 0, largest = -1;
   detail::index_bounds(x, entries, smallest, largest);
   TG_CHECK(x.dim() == 1 && smallest >= 0, "bincount only supports 1-d non-negative integral inputs.");
-  const int64_t *entry = entries.data<int64_t>(), count = entries.numel(), size = std::max(minlength, largest + 1);
+  const int64_t *entry = entries.data<int64_t>(), count = entries.numel(),
+                size = std::max(minlength, largest + 1);
   TG_CHECK(!weights.defined() || (weights.dim() == 1 && weights.numel() == count),
            "weights should be 1-d and have the same length as input");
   const DType dtype = !weights.defined()                  ? DType::int64

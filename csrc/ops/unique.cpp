@@ -83,8 +83,8 @@ UniqueResult find_groups(const Tensor& x, std::optional<int64_t> dim, bool sorte
   });
   const Tensor picked = index_select(lines, 0, to_tensor(groups.first));
   if (!dim) set_geometry(groups.inverse, x.shape(), contiguous_strides(x.shape()), groups.inverse.raw());
-  return {dim && x.dim() > 0 ? contiguous_values(transpose(picked, 0, at)) : picked,
-          groups.inverse, to_tensor(groups.counts)};
+  return {dim && x.dim() > 0 ? contiguous_values(transpose(picked, 0, at)) : picked, groups.inverse,
+          to_tensor(groups.counts)};
 }
 
 }  // namespace

@@ -136,7 +136,8 @@ std::vector<Tensor> broadcast_tensors(const std::vector<Tensor>& tensors) {
   Dims shape;
   for (const Tensor& tensor : tensors) shape = broadcast_shapes(shape, tensor.shape());
   std::vector<Tensor> expanded;
-  for (const Tensor& tensor : tensors) expanded.push_back(tensor.shape() == shape ? tensor : expand(tensor, shape));
+  for (const Tensor& tensor : tensors)
+    expanded.push_back(tensor.shape() == shape ? tensor : expand(tensor, shape));
   return expanded;
 }
 

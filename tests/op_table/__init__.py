@@ -17,6 +17,7 @@ from . import (
     softmax_loss,
     statistics,
     views,
+    windows,
     writing,
 )
 from .row import Case, Error, Op, cases, find, lay_out, resolve, result_dtype
@@ -34,6 +35,7 @@ FAMILIES = (
     writing,
     softmax_loss,
     conv_norm,
+    windows,
 )
 OPS: list[Op] = [op for family in FAMILIES for op in family.OPS]
 

@@ -11,7 +11,16 @@ from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 
 Tensors = _C.Tensor | Sequence[_C.Tensor]
 
-__all__ = ["Variable", "backward", "enable_grad", "grad", "inference_mode", "is_grad_enabled", "no_grad", "set_grad_enabled"]
+__all__ = [
+    "Variable",
+    "backward",
+    "enable_grad",
+    "grad",
+    "inference_mode",
+    "is_grad_enabled",
+    "no_grad",
+    "set_grad_enabled",
+]
 
 
 def _as_tuple(tensors: Any) -> tuple[Any, ...]:
