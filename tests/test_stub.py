@@ -39,10 +39,17 @@ def test_user_program_type_checks(tmp_path):
     program.write_text(PROGRAM)
     # An editable or in-place build is found beside this package; an installed one by itself.
     environment = {"MYPYPATH": str(Path(tapegrad.__file__).parent.parent), "PATH": ""}
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--cache-dir",
+        str(tmp_path / "cache"),
+        "--follow-imports=silent",
+    ]
     result = subprocess.run(
-        [sys.executable, "-m", "mypy", "--cache-dir", str(tmp_path / "cache"), "--follow-imports=silent", str(program)],
-        capture_output=True, text=True, check=False, env=environment, cwd=tmp_path,
-    )  # fmt: skip
+        [*command, str(program)], capture_output=True, text=True, check=False, env=environment, cwd=tmp_path
+    )
     problems = [line for line in result.stdout.splitlines() if "error:" in line]
     assert any("Revealed type" in line and "Tensor" in line for line in result.stdout.splitlines()), (
         result.stdout

@@ -105,10 +105,20 @@ def function_stubs(name: str, signatures: list[str], method: bool) -> list[str]:
         parameters = [parameter(part) for part in split_parameters(inside)]
         if method:
             parameters[0] = "self"
-        parameters = variadic(parameters, inside)
+        parameters = variadic(with_defaults(parameters), inside)
         decorator = "@overload\n" if len(signatures) > 1 else ""
         lines.append(f"{decorator}def {name}({', '.join(parameters)}) -> {RESULTS.get(name, 'Any')}: ...")
     return lines
+
+
+def with_defaults(parameters: list[str]) -> list[str]:
+    """Overloads may leave a default out, which Python allows before the first default only."""
+    seen = False
+    result = []
+    for text in parameters:
+        seen = (seen or " = " in text) and text != "*"
+        result.append(text + " = ..." if seen and " = " not in text else text)
+    return result
 
 
 def variadic(parameters: list[str], inside: str) -> list[str]:
@@ -177,6 +187,8 @@ def results() -> dict[str, str]:
     for name, *_ in _C._op_names():
         signatures = signatures_of(name)
         tensor_first = all(re.match(r"\w+\((Tensor|Operand|int\[)", s) for s in signatures)
+        if name.endswith("_with_indices") or name.startswith("adaptive_max_pool"):
+            continue
         if (
             tensor_first
             and name not in several
@@ -251,8 +263,7 @@ def tensor_class(operations: dict[str, list[str]]) -> list[str]:
         "    def __iter__(self) -> Iterator[Tensor]: ...",
         "    def __getitem__(self, key: Any) -> Tensor: ...",
         "    def __setitem__(self, key: Any, value: Any) -> None: ...",
-        "    @staticmethod",
-        "    def _make_subclass(cls: Any, data: Tensor, requires_grad: _bool = ...) -> Any: ...",
+        "    _make_subclass: Any",
         "    def __getattr__(self, name: str) -> Any: ...",
     ]
     written = set(attributes) | {"data", "grad", "requires_grad", "layout", "__matmul__", "_make_subclass"}

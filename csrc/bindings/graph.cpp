@@ -3,6 +3,7 @@
 #include <pybind11/pybind11.h>
 
 #include "autograd/engine.h"
+#include "autograd/record.h"
 #include "autograd/variable.h"
 #include "bindings/arg_parser.h"
 #include "bindings/register.h"
@@ -61,9 +62,68 @@ std::vector<Tensor> tensors_from(PyObject* object) {
   return tensors;
 }
 
+PyObject* to_tuple(std::span<const Tensor> tensors) {
+  Object tuple = checked(PyTuple_New(static_cast<Py_ssize_t>(tensors.size())));
+  for (size_t i = 0; i < tensors.size(); ++i)
+    PyTuple_SET_ITEM(tuple.get(), static_cast<Py_ssize_t>(i), wrap(tensors[i]));
+  return tuple.release();
+}
+
+/// A Python callable as a C++ object that a node may own.
+struct Callable : RefCounted {
+  explicit Callable(PyObject* function) : function(Object::borrow(function)) {}
+  Object function;
+};
+
+/// The tensors themselves, passed through one node: when gradients arrive, `callback` gets the tuple of them
+/// (None where nothing arrived) and returns the tuple that is passed on.
+std::vector<Tensor> hooked_identity(const std::vector<Tensor>& inputs, PyObject* callback) {
+  std::vector<Tensor> outputs;
+  for (const Tensor& input : inputs) outputs.push_back(autograd::detach(input));
+  const Ref<Callable> holder(new Callable(callback));
+  autograd::record_outputs(
+      "BackwardHookFunctionBackward", outputs, inputs, {}, [holder](autograd::Backward& b) {
+        std::vector<Tensor> arrived;
+        for (int i = 0; i < b.input_count(); ++i) arrived.push_back(b.grad(i));
+        Object gradients = Object::steal(to_tuple(arrived));
+        Object result = checked(PyObject_CallOneArg(holder->function.get(), gradients.get()));
+        const std::vector<Tensor> passed_on = tensors_from(result.get());
+        for (size_t i = 0; i < passed_on.size(); ++i) b.give(static_cast<int>(i), passed_on[i]);
+      });
+  return outputs;
+}
+
+/// hook(gradients of the inputs, gradients of the outputs); what it returns replaces the former.
+struct PythonNodeHook : autograd::NodeHook {
+  explicit PythonNodeHook(PyObject* function) : function(Object::borrow(function)) {}
+  void call(std::vector<Tensor>& results, const std::vector<Tensor>& gradients) override {
+    Object computed = Object::steal(to_tuple(results)), arrived = Object::steal(to_tuple(gradients));
+    Object replaced =
+        checked(PyObject_CallFunctionObjArgs(function.get(), computed.get(), arrived.get(), nullptr));
+    if (replaced.get() != Py_None) results = tensors_from(replaced.get());
+  }
+  Object function;
+};
+
+/// Takes a hook out of its node again.
+struct NodeHookHandle {
+  Ref<Node> node;
+  uint64_t id;
+  void remove() {
+    std::erase_if(node->extras().post_hooks, [&](const auto& entry) { return entry.first == id; });
+  }
+};
+
+NodeHookHandle register_node_hook(Node& node, const py::function& hook) {
+  static uint64_t next_id = 0;
+  node.extras().post_hooks.push_back({++next_id, Ref<autograd::NodeHook>(new PythonNodeHook(hook.ptr()))});
+  return {Ref<Node>(&node), next_id};
+}
+
 }  // namespace
 
 void define_autograd_ops() {
+  def_op("_hooked_identity(Tensor[] tensors, any callback)", hooked_identity, As::function);
   def_op(
       "backward(Tensor self, any gradient=None, bool? retain_graph=None, bool create_graph=False, any "
       "inputs=None)",
@@ -101,11 +161,15 @@ void define_autograd_ops() {
 
 void register_graph(PyObject* target) {
   auto module = py::reinterpret_borrow<py::module_>(target);
+  py::class_<NodeHookHandle>(module, "_NodeHookHandle", "Removes a hook of a node.")
+      .def("remove", &NodeHookHandle::remove);
   py::class_<Node, Ref<Node>>(module, "Node", "An operation in the graph; grad_fn of the tensors it made.")
       .def("name", &Node::name)
       .def("__repr__", node_repr)
       .def_property_readonly("next_functions", next_functions)
       .def_property_readonly("variable", variable)
+      .def("register_hook", register_node_hook,
+           "Calls hook(grad_inputs, grad_outputs) after the node has run.")
       .def("__getattr__", saved_attribute);
 
   module.def("_run_backward", [](py::object tensors, py::object gradients, bool keep_graph, bool create_graph,

@@ -1,6 +1,7 @@
 // Activations of neural networks. Included by elementwise_defs.h.
 #pragma once
 #include "kernels/elementwise_defs.h"
+#include "kernels/elementwise_math.h"
 
 namespace tapegrad {
 

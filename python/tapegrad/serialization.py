@@ -169,7 +169,7 @@ class _StorageReference:
 _PythonPickler: Any = pickle._Pickler
 
 
-class _Pickler(_PythonPickler):  # type: ignore[misc]
+class _Pickler(_PythonPickler):
     """Writes tensors and types under PyTorch's names, and gathers the storages.
 
     The pickler in Python and not the one in C, because that writes only names that can be imported.

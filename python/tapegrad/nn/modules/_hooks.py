@@ -280,30 +280,20 @@ class BackwardHooks:
 
 def _identity_node(values: tuple[Any, ...], callback: Hook) -> tuple[tuple[Any, ...], bool]:
     """Pass the tensors of `values` through one node whose backward is `callback` on all positions."""
-    from ...autograd import Function
-
     positions = [i for i, value in enumerate(values) if isinstance(value, Tensor)]
     tensors = [values[i] for i in positions]
     if not _C.is_grad_enabled() or not any(tensor.requires_grad for tensor in tensors):
         return values, False
 
-    class ModuleBackwardHooks(Function):
-        @staticmethod
-        def forward(ctx: Any, *inputs: Tensor) -> tuple[Tensor, ...]:
-            ctx.set_materialize_grads(False)
-            ctx.mark_non_differentiable(*(tensor for tensor in inputs if not tensor.requires_grad))
-            return inputs
-
-        @staticmethod
-        def backward(ctx: Any, *grads: Any) -> tuple[Any, ...]:
-            spread: list[Any] = [None] * len(values)
-            for position, grad in zip(positions, grads, strict=True):
-                spread[position] = grad
-            result = callback(tuple(spread))
-            return tuple(result[position] for position in positions)
+    def backward(grads: tuple[Any, ...]) -> tuple[Any, ...]:
+        spread: list[Any] = [None] * len(values)
+        for position, grad in zip(positions, grads, strict=True):
+            spread[position] = grad
+        result = callback(tuple(spread))
+        return tuple(result[position] for position in positions)
 
     watched = list(values)
-    outputs = ModuleBackwardHooks.apply(*tensors)
+    outputs = _C._hooked_identity(tensors, backward)
     for position, tensor in zip(positions, outputs, strict=True):
         watched[position] = tensor
     return tuple(watched), True
