@@ -200,7 +200,7 @@ def test_inputs_that_were_not_used() -> None:
         (
             lambda x: torch.autograd.backward(x * 2, inputs=[]),
             RuntimeError,
-            "'inputs' argument to backward\\(\\) cannot be empty",
+            "`inputs` argument to `backward\\(\\)` cannot be empty",
         ),
         (
             lambda x: torch.autograd.grad(x[0], x, is_grads_batched=True),

@@ -183,7 +183,8 @@ def test_freed_memory_is_reused() -> None:
     stats = torch.memory_stats()
     assert 0 < stats["cached_bytes"] < 20_000_000
     torch.empty_cache()
-    assert torch.memory_stats()["cached_bytes"] == 0
+    # Small blocks come from slabs, which can only go back when all of their blocks are free.
+    assert torch.memory_stats()["cached_bytes"] < 1_000_000
 
 
 def deep_chain(length: int) -> None:

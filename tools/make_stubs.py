@@ -34,6 +34,7 @@ TYPES = {
 HEADER = '''"""The extension module. Made by tools/make_stubs.py from the operations' signatures."""
 
 # ruff: noqa
+# mypy: disable-error-code="overload-cannot-match, overload-overlap"
 from builtins import bool as _bool, float as _float, int as _int
 from collections.abc import Iterator, Sequence
 from typing import Any, SupportsIndex, overload
