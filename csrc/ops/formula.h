@@ -6,12 +6,16 @@
 namespace tapegrad {
 
 // Declared here and defined with the operation's family.
-#define TG_FORMULA_UNARY(M)                                                                                  \
-  M(neg)                                                                                                     \
-  M(abs)                                                                                                     \
-  M(sign) M(floor) M(trunc) M(sqrt) M(rsqrt) M(square) M(exp) M(exp2) M(expm1) M(log) M(log1p) M(sin) M(cos) \
-      M(sinh) M(cosh) M(tanh) M(sigmoid) M(logsigmoid) M(relu) M(erf) M(reciprocal) M(isnan) M(isfinite)     \
-          M(logical_not)
+// clang-format off
+#define TG_FORMULA_UNARY(M)                                                                                \
+  M(neg)                                                                                                   \
+  M(abs)                                                                                                   \
+  M(sign)                                                                                                  \
+  M(floor)                                                                                                 \
+  M(trunc)                                                                                                 \
+  M(sqrt) M(rsqrt) M(square) M(exp) M(exp2) M(expm1) M(log) M(log1p) M(sin) M(cos) M(sinh) M(cosh) M(tanh) \
+      M(sigmoid) M(logsigmoid) M(relu) M(erf) M(reciprocal) M(isnan) M(isfinite) M(logical_not)
+// clang-format on
 #define TG_DECLARE(name) Tensor name(const Tensor& x);
 TG_FORMULA_UNARY(TG_DECLARE)
 #undef TG_DECLARE
