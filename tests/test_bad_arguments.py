@@ -76,6 +76,7 @@ def too_large(arguments: Any) -> bool:
     return any(value >= 2**40 for value in sizes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("op", [op for op in OPS if op.calls], ids=lambda op: op.name)
 def test_wrong_arguments_raise(op: Op) -> None:
     function = resolve(torch, op.name if op.function else f"Tensor.{op.name}")
