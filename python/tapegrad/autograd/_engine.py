@@ -10,7 +10,6 @@ from .. import _C
 Tensors = _C.Tensor | Sequence[_C.Tensor]
 
 
-
 def _as_tuple(tensors: Any) -> tuple[Any, ...]:
     return (tensors,) if isinstance(tensors, _C.Tensor) else tuple(tensors)
 
@@ -111,7 +110,7 @@ def _run_batched(
     accumulate: bool,
 ) -> tuple[Any, ...]:
     """_run_backward for each row of `grad_outputs`, stacked."""
-    batches = (None,) * len(outputs) if grad_outputs is None else _as_tuple(grad_outputs)
+    batches: tuple[Any, ...] = (None,) * len(outputs) if grad_outputs is None else _as_tuple(grad_outputs)
     count = _check_batch(outputs, batches)
     rows = [
         _C._run_backward(

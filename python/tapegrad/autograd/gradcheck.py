@@ -154,7 +154,9 @@ def _vjp(output: Tensor, inputs: Sequence[Tensor], cotangent: Tensor) -> tuple[A
     return grad((output,), inputs, (cotangent,), retain_graph=True, allow_unused=True)
 
 
-def _check_vjp(output: Tensor, inputs: Sequence[Tensor], cotangent: Tensor, options: _Settings) -> list[Tensor]:
+def _check_vjp(
+    output: Tensor, inputs: Sequence[Tensor], cotangent: Tensor, options: _Settings
+) -> list[Tensor]:
     """One product with the Jacobian, computed twice; its rows have the inputs' shapes."""
     first = _vjp(output, inputs, cotangent)
     second = _vjp(output, inputs, cotangent.clone())
@@ -205,7 +207,7 @@ def _worst_elements(analytical: Tensor, numerical: Tensor, x: Tensor, out: Tenso
     excess = difference - options.rtol * numerical.double().abs() - options.atol
     excess = _C.where(excess.isnan(), _C.full_like(excess, float("inf")), excess).reshape(-1)
     inputs, outputs = list(_elements(x)), list(_elements(out))
-    lines = []
+    lines: list[str] = []
     for entry in excess.argsort(descending=True)[:_WORST_SHOWN].tolist():
         if lines and excess[entry].item() <= 0:
             break
