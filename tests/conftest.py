@@ -1,9 +1,8 @@
-"""Settings shared by all tests: fixed seeds, two threads, slow tests on request, the optional PyTorch."""
+"""Settings shared by all tests: fixed seeds, two threads, slow tests on request."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import ModuleType
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -44,9 +43,3 @@ def fresh_state() -> Iterator[None]:
     yield
     tapegrad.set_grad_enabled(True)
     tapegrad.set_default_dtype(tapegrad.float32)
-
-
-@pytest.fixture(scope="session")
-def pytorch() -> ModuleType:
-    """PyTorch itself, where it is installed."""
-    return pytest.importorskip("torch")

@@ -17,6 +17,7 @@ import tapegrad
 from op_table import OPS, Case, Error, Op, cases, resolve
 from op_table.row import FLOATS, substitute
 
+pytorch = pytest.importorskip("torch")
 TOLERANCE = {"float32": (2e-5, 2e-6), "float64": (1e-10, 1e-11)}
 WORDS = 6
 
@@ -50,7 +51,7 @@ def assert_alike(mine: Any, theirs: Any, scale: float, note: str) -> None:
 
 
 @every_case(lambda op, sample: op.reference is not None or op.random)
-def test_values(case: Case, pytorch: ModuleType) -> None:
+def test_values(case: Case) -> None:
     for dtype in case.dtypes:
         results = []
         for library in (tapegrad, pytorch):
@@ -63,7 +64,7 @@ def test_values(case: Case, pytorch: ModuleType) -> None:
 
 @every_case(lambda op, sample: op.view)
 @pytest.mark.parametrize("layout", ["contiguous", "transposed", "strided"])
-def test_strides_of_views(case: Case, layout: str, pytorch: ModuleType) -> None:
+def test_strides_of_views(case: Case, layout: str) -> None:
     results = []
     for library in (tapegrad, pytorch):
         args, kwargs = case.tensors(library, "float32", layout)
@@ -101,7 +102,7 @@ def weights(library: ModuleType, tensor: Any) -> Any:
 
 @every_case(lambda op, sample: op.differentiable and sample.gradient)
 @pytest.mark.parametrize("order", [1, 2], ids=["first", "second"])
-def test_gradients(case: Case, order: int, pytorch: ModuleType) -> None:
+def test_gradients(case: Case, order: int) -> None:
     for dtype in [name for name in case.dtypes if name in FLOATS]:
         found = gradients(tapegrad, case, dtype, order)
         try:
@@ -121,7 +122,7 @@ def test_gradients(case: Case, order: int, pytorch: ModuleType) -> None:
 
 
 @every_case(lambda op, sample: op.differentiable and op.inplace and sample.gradient)
-def test_name_of_the_node(case: Case, pytorch: ModuleType) -> None:
+def test_name_of_the_node(case: Case) -> None:
     """`grad_fn` prints as PyTorch's does."""
     names = []
     for library in (tapegrad, pytorch):
@@ -144,7 +145,7 @@ def test_name_of_the_node(case: Case, pytorch: ModuleType) -> None:
         for number, error in enumerate(op.errors)
     ],
 )
-def test_errors(op: Op, error: Error, pytorch: ModuleType) -> None:
+def test_errors(op: Op, error: Error) -> None:
     raised = []
     for library in (tapegrad, pytorch):
         args, kwargs = Case(op, error.call, 0).tensors(library, error.dtype)

@@ -37,7 +37,6 @@ class Engine {
   Buffer buffer(Node* node);
   void release(Node* node);
   void execute(Node* node);
-  void fit(Node* source, int position, const Edge& edge, Tensor& gradient);
   void capture(const Edge& edge, const Tensor& gradient);
 
   bool keep_graph_;
@@ -198,7 +197,10 @@ void Engine::execute(Node* node) {
     many.resize(edges.size());
     results = many;
   }
-  node->apply(gradients, results);
+  {
+    const Node::WantedScope scope(inputs_.empty() ? nullptr : &needed_);
+    node->apply(gradients, results);
+  }
   if (!keep_graph_) node->release_saved();
   if (node->extras_ && !node->extras_->post_hooks.empty()) [[unlikely]] {
     std::vector<Tensor> computed(results.begin(), results.end());
@@ -213,14 +215,12 @@ void Engine::execute(Node* node) {
   for (size_t i = 0; i < edges.size(); ++i) {
     const Edge& edge = edges[i];
     if (!edge.node) continue;
-    if (results[i].defined()) fit(node, static_cast<int>(i), edge, results[i]);
+    if (results[i].defined()) fit_gradient(*node, static_cast<int>(i), edge, results[i]);
     arrive(edge, std::move(results[i]));
   }
 }
 
-// Fits a computed gradient to the shape and type of the tensor that it belongs to: formulas need not care
-// about broadcasting and promotion.
-void Engine::fit(Node* source, int position, const Edge& edge, Tensor& gradient) {
+void fit_gradient(const Node& source, int position, const Edge& edge, Tensor& gradient) {
   const OutputMeta& meta = edge.node->output(edge.input_nr);
   if (!(gradient.shape() == meta.shape)) {
     const IntSpan from(gradient.shape()), to(meta.shape);
@@ -229,7 +229,7 @@ void Engine::fit(Node* source, int position, const Edge& edge, Tensor& gradient)
       const int64_t size = to[to.size() - 1 - i];
       expandable = size == 1 || size == from[from.size() - 1 - i];
     }
-    TG_CHECK(expandable, "Function ", source->name(), " returned an invalid gradient at index ", position,
+    TG_CHECK(expandable, "Function ", source.name(), " returned an invalid gradient at index ", position,
              " - got ", to_string(from), " but expected shape compatible with ", to_string(to));
     gradient = gradient_ops.sum_to_shape(gradient, to);
   }

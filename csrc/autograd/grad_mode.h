@@ -5,11 +5,14 @@ namespace tapegrad::autograd {
 
 struct Modes {
   bool grad = true;        // record operations
+  bool forward = false;    // a forward-mode level is open: carry tangents on
   bool inference = false;  // tensors made now can never enter a graph
 };
-extern thread_local Modes modes;
+extern constinit thread_local Modes modes;
 
 inline bool grad_enabled() { return modes.grad; }
+/// Whether derivatives of what is computed now may be asked for, so that it must be made of operations.
+inline bool differentiating() { return modes.grad || modes.forward; }
 
 /// Sets grad mode for a scope.
 class GradModeGuard {
@@ -22,8 +25,16 @@ class GradModeGuard {
  private:
   bool previous_;
 };
-struct NoGrad : GradModeGuard {
-  NoGrad() : GradModeGuard(false) {}
+/// Computes plain values for a scope: nothing is recorded, no tangent carried on.
+class NoGrad {
+ public:
+  NoGrad() : previous_(modes) { modes.grad = modes.forward = false; }
+  NoGrad(const NoGrad&) = delete;
+  NoGrad& operator=(const NoGrad&) = delete;
+  ~NoGrad() { modes = previous_; }
+
+ private:
+  Modes previous_;
 };
 
 }  // namespace tapegrad::autograd

@@ -5,12 +5,13 @@
 
 namespace tapegrad::autograd {
 
-thread_local Modes modes;
+constinit thread_local Modes modes;
+constinit thread_local Node::Wanted Node::wanted = nullptr;
 
 Node::~Node() { --mutable_memory_stats().live_nodes; }
 
 Tensor Node::reattach(const Tensor& output, uint32_t output_nr) {
-  if (extras_ && extras_->enclosing) return extras_->enclosing->reattach(output, output_nr);
+  if (extras_ && extras_->outputs_of) return extras_->outputs_of->reattach(output, output_nr);
   Tensor tensor = detach(output);
   tensor->grad_fn = Ref<RefCounted>(this);
   tensor->output_nr = output_nr;
@@ -34,11 +35,11 @@ void Node::set_output(uint32_t i, const Tensor& tensor) {
 // of recursing, a node whose count reaches zero is queued and the outermost call deletes until the queue is
 // empty, so that graphs of any depth are freed with constant stack.
 void Node::on_zero() {
+  static constinit bool draining = false;
   static std::vector<Node*> condemned;
-  static bool draining = false;
-  condemned.push_back(this);
-  if (draining) return;
+  if (draining) return condemned.push_back(this);
   draining = true;
+  delete this;
   while (!condemned.empty()) {
     Node* node = condemned.back();
     condemned.pop_back();

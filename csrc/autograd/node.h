@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -41,7 +42,7 @@ struct NodeExtras {
   std::vector<std::pair<uint64_t, Ref<NodeHook>>> pre_hooks;
   std::vector<std::pair<uint64_t, Ref<NodeHook>>> post_hooks;
   Ref<RefCounted> metadata;
-  Node* enclosing = nullptr;  // the node that runs this one in its place; it owns this one
+  Node* outputs_of = nullptr;  // the node whose outputs this one's saved outputs are, if it is not this one
 };
 
 struct Node : Pooled, RefCounted {
@@ -63,7 +64,10 @@ struct Node : Pooled, RefCounted {
   virtual bool is_accumulator() const { return false; }
 
   std::span<Edge> edges() { return {edges_, edge_count_}; }
-  bool needs_input_gradient(int i) const { return static_cast<bool>(edges_[i].node); }
+  bool needs_input_gradient(int i) const {
+    Node* target = edges_[i].node.get();
+    return target && (!wanted || wanted->contains(target));
+  }
   uint32_t output_count() const { return output_count_; }
   const OutputMeta& output(uint32_t i) const { return i == 0 ? first_output_ : more_outputs_[i - 1]; }
   uint32_t add_output(const Tensor& tensor);
@@ -73,6 +77,20 @@ struct Node : Pooled, RefCounted {
     return *extras_;
   }
   bool has_extras() const { return static_cast<bool>(extras_); }
+
+  // The nodes that a run with inputs= executes; null in a run that wants all gradients.
+  using Wanted = const std::unordered_set<Node*>*;
+  static constinit thread_local Wanted wanted;
+  class WantedScope {
+   public:
+    explicit WantedScope(Wanted nodes) : previous_(std::exchange(wanted, nodes)) {}
+    WantedScope(const WantedScope&) = delete;
+    WantedScope& operator=(const WantedScope&) = delete;
+    ~WantedScope() { wanted = previous_; }
+
+   private:
+    Wanted previous_;
+  };
 
   // 1 + the largest depth among the inputs' nodes: executing by falling depth is a valid order, because every
   // edge points to a smaller depth.

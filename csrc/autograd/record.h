@@ -11,6 +11,7 @@
 #include <initializer_list>
 #include <type_traits>
 
+#include "autograd/forward.h"
 #include "autograd/saved_tensor.h"
 
 namespace tapegrad::autograd {
@@ -37,8 +38,8 @@ class Backward {
   Tensor saved(int i) const { return saved_[i].unpack(node_); }
   bool needs(int i) const { return node_->needs_input_gradient(i); }
   int input_count() const { return static_cast<int>(results_.size()); }
-  /// Whether the derivative itself is being recorded; if not, a fused kernel may be used.
-  static bool creates_graph() { return modes.grad; }
+  /// Whether the derivative itself is being differentiated; if not, a fused kernel may be used.
+  static bool creates_graph() { return differentiating(); }
 
   void give(int i, Tensor gradient) { results_[i] = std::move(gradient); }
   /// Gives compute() to input i if that input needs it.
@@ -94,6 +95,13 @@ class FunctionNode final : public Node {
     }
   }
 
+  /// The same for their tangents, which are known later still.
+  template <class Saves>
+  void carry_tangents(const Saves& saves) {
+    size_t i = 0;
+    for (const Save& save : saves) saved_[i++].carry_tangent(save.tensor);
+  }
+
   std::string name() const override { return name_; }
   void apply(std::span<Tensor> gradients, std::span<Tensor> results) override {
     if (saved_released) [[unlikely]]
@@ -144,20 +152,55 @@ bool any_tracked(const Inputs& inputs) {
   return false;
 }
 
-/// Records an operation with several outputs; outputs of integer types are left out of the graph.
+/// Whether an operation on `inputs` has to be recorded or carries tangents on.
+template <class Inputs>
+bool any_differentiated(const Inputs& inputs) {
+  return any_tracked(inputs) || any_dual(inputs);
+}
+
+/// Makes a node the history of `outputs`; those of integer types are left out of the graph.
 template <class Inputs, class F>
-void record_outputs(const char* name, std::span<Tensor> outputs, const Inputs& inputs,
-                    std::initializer_list<Save> saves, F function) {
-  if (!any_tracked(inputs)) return;
-  auto* node = new FunctionNode<F>(name, inputs, saves, std::move(function));
-  Ref<Node> owner(node);
+Ref<FunctionNode<F>> attach_node(const char* name, std::span<Tensor> outputs, const Inputs& inputs,
+                                 std::initializer_list<Save> saves, F function) {
+  const Ref<FunctionNode<F>> node(new FunctionNode<F>(name, inputs, saves, std::move(function)));
   for (Tensor& output : outputs) {
     if (is_floating(output.dtype()))
-      set_history(output, owner);
+      set_history(output, node);
     else
       node->add_output(output);
   }
   node->finish(saves);
+  return node;
+}
+
+/// The tangents of an operation's outputs: see Note [Forward mode].
+template <class F>
+std::vector<Tensor> forward_tangents(const char* name, std::span<const Tensor> outputs,
+                                     const DualInputs& inputs, std::initializer_list<Save> saves, F function,
+                                     Node* recorded) {
+  auto* probe = new FunctionNode<F>(name, inputs.stand_ins, saves, std::move(function));
+  const Ref<Node> owner(probe);
+  probe->finish(saves);
+  return tangents_of_results(outputs, *probe, recorded, inputs);
+}
+
+/// Records an operation with several outputs; outputs of integer types are left out of the graph.
+template <class Inputs, class F>
+void record_outputs(const char* name, std::span<Tensor> outputs, const Inputs& inputs,
+                    std::initializer_list<Save> saves, F function) {
+  if (!modes.forward) [[likely]] {
+    if (any_tracked(inputs)) attach_node(name, outputs, inputs, saves, std::move(function));
+    return;
+  }
+  DualInputs duals;
+  for (const Tensor& input : inputs) duals.add(input);
+  Ref<FunctionNode<F>> recorded;
+  if (any_tracked(inputs)) recorded = attach_node(name, outputs, inputs, saves, function);
+  if (!duals.any()) return;
+  const auto tangents = forward_tangents(name, outputs, duals, saves, std::move(function), recorded.get());
+  for (size_t i = 0; i < outputs.size(); ++i)
+    if (tangents[i].defined()) make_dual(outputs[i], tangents[i]);
+  if (recorded) recorded->carry_tangents(saves);
 }
 
 /// Records an operation with one output, and returns that output.
@@ -180,15 +223,21 @@ Tensor record(const char* name, Tensor output, const std::vector<Tensor>& inputs
 template <class F>
 const Tensor& record_inplace(const char* name, const Tensor& self, TensorRefs inputs,
                              std::initializer_list<Save> saves, F function) {
-  if (!any_tracked(inputs)) {
-    self.bump_version();
-    return self;
-  }
-  auto* node = new FunctionNode<F>(name, inputs, saves, std::move(function));
-  const Ref<Node> owner(node);
+  DualInputs duals;
+  if (modes.forward) [[unlikely]]
+    for (const Tensor& input : inputs) duals.add(input);
   self.bump_version();
-  rebase_history(self, owner);
-  node->finish(saves);
+  Ref<FunctionNode<F>> recorded;
+  if (any_tracked(inputs)) {
+    recorded = Ref<FunctionNode<F>>(new FunctionNode<F>(name, inputs, saves, function));
+    rebase_history(self, recorded);
+    recorded->finish(saves);
+  }
+  if (duals.any()) [[unlikely]] {
+    write_tangent(self,
+                  forward_tangents(name, {&self, 1}, duals, saves, std::move(function), recorded.get())[0]);
+    if (recorded) recorded->carry_tangents(saves);
+  }
   return self;
 }
 

@@ -1,5 +1,7 @@
 #include "autograd/saved_tensor.h"
 
+#include "autograd/forward.h"
+
 namespace tapegrad::autograd {
 
 SavedTensor::SavedTensor(const Tensor& tensor, bool is_output) : is_output_(is_output) {
@@ -45,7 +47,13 @@ Tensor SavedTensor::unpack(Node* owner) const {
   if (tensor_.version() != version_) [[unlikely]]
     fail_modified(tensor_, is_output_, output_nr_, owner, version_);
   if (!is_output_ || !modes.grad) return tensor_;
-  return owner->reattach(tensor_, output_nr_);
+  const Tensor output = owner->reattach(tensor_, output_nr_);
+  if (modes.forward && is_dual(tensor_)) make_dual(output, tangent(tensor_));
+  return output;
+}
+
+void SavedTensor::carry_tangent(const Tensor& output) const {
+  if (is_output_ && tensor_.defined()) make_dual(tensor_, tangent(output));
 }
 
 void fail_backward_twice(const Node& node) {

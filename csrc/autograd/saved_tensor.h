@@ -15,6 +15,8 @@ class SavedTensor {
   /// it.
   Tensor unpack(Node* owner) const;
   void reset() { tensor_.reset(); }
+  /// Gives a saved output the tangent that it has got since: its alias does not know it.
+  void carry_tangent(const Tensor& output) const;
 
  private:
   // An input is kept as it is. An output is kept as an alias without history, because it owns the node that

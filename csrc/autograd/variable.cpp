@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "autograd/gradient_ops.h"
 #include "autograd/saved_tensor.h"
+#include "autograd/view_window.h"
 
 namespace tapegrad::autograd {
 
@@ -91,6 +91,7 @@ void retain_gradient(const Tensor& tensor) {
 // The node does not own the tensor, which owns the node: the tensor's part takes the entry out when it dies.
 AutogradMeta::~AutogradMeta() {
   stop_retaining(*this);
+  forget_tangent(*this);
   delete accumulator;  // at rest, or it would own the tensor whose meta this is
 }
 
@@ -191,52 +192,44 @@ namespace {
 class CopySlices final : public Node {
  public:
   CopySlices(const Tensor& base, const Tensor& view, Ref<Node> function)
-      : function_(std::move(function)),
-        base_shape_(base.shape()),
-        base_strides_(base.strides()),
-        view_shape_(view.shape()),
-        view_strides_(view.strides()),
-        offset_(view.storage_offset() - base.storage_offset()) {
+      : function_(std::move(function)), window_(base, view) {
     const auto inner = function_->edges();
     edge_storage_.assign(inner.begin(), inner.end());
     if (edge_storage_.empty()) edge_storage_.resize(1);
     edge_storage_[0] = gradient_edge(base);
     set_edges(edge_storage_.data(), edge_storage_.size());
-    function_->extras().enclosing = this;
+    function_->extras().outputs_of = this;
     for (const Edge& edge : edge_storage_)
       if (edge.node) depth = std::max(depth, edge.node->depth + 1);
-    extent_ = 1;
-    for (int i = 0; i < base_shape_.size(); ++i) extent_ += (base_shape_[i] - 1) * base_strides_[i];
-    if (base.numel() == 0) extent_ = 0;
   }
 
   std::string name() const override { return "CopySlices"; }
 
   void apply(std::span<Tensor> gradients, std::span<Tensor> results) override {
-    const DType dtype = gradients[0].dtype();
-    const Tensor memory = gradient_ops.zeros({{extent_}}, dtype);
-    const Tensor whole = gradient_ops.as_strided(memory, base_shape_, base_strides_, 0);
-    gradient_ops.copy_in_place(whole, gradients[0]);
-    const Tensor part = gradient_ops.as_strided(memory, view_shape_, view_strides_, offset_);
+    const WantedScope all(nullptr);  // the function's first edge is not this node's
+    const Tensor memory = window_.lay_out(gradients[0], gradients[0].dtype());
+    const Tensor part = window_.part(memory);
     std::vector<Tensor> inner(function_->edges().size());
     Tensor arriving = gradient_ops.clone(part);
     function_->apply({&arriving, 1}, inner);
-    if (needs_input_gradient(0)) {
+    if (edge_storage_[0].node) {
       if (!inner.empty() && inner[0].defined())
         gradient_ops.copy_in_place(part, inner[0]);
       else
-        gradient_ops.copy_in_place(part, gradient_ops.zeros(view_shape_, dtype));
+        gradient_ops.copy_in_place(part, gradient_ops.zeros(part.shape(), part.dtype()));
       // Read again, so that the result has the history of the write to `part`.
-      results[0] = gradient_ops.as_strided(memory, base_shape_, base_strides_, 0);
+      results[0] = window_.whole(memory);
     }
     for (size_t i = 1; i < inner.size(); ++i) results[i] = std::move(inner[i]);
   }
   /// What the function wrote is a part of this node's output.
   Tensor reattach(const Tensor& output, uint32_t) override {
-    Tensor base = make_view(output, base_shape_, base_strides_, output.storage_offset() - offset_);
+    Tensor base = make_view(output, window_.base_shape(), window_.base_strides(),
+                            output.storage_offset() - window_.offset());
     base->grad_fn = Ref<RefCounted>(this);
     base->output_nr = 0;
-    return gradient_ops.as_strided(base, view_shape_, view_strides_, output.storage_offset());
+    return gradient_ops.as_strided(base, window_.view_shape(), window_.view_strides(),
+                                   output.storage_offset());
   }
   void release_saved() override {
     function_->release_saved();
@@ -246,9 +239,7 @@ class CopySlices final : public Node {
  private:
   Ref<Node> function_;
   std::vector<Edge> edge_storage_;
-  Dims base_shape_, base_strides_, view_shape_, view_strides_;
-  int64_t offset_;
-  int64_t extent_;
+  ViewWindow window_;
 };
 
 }  // namespace

@@ -17,7 +17,12 @@ struct AutogradMeta : Pooled, RefCounted {
   TensorImpl* owner = nullptr;
   std::vector<Ref<TensorHook>> hooks;                  // of a leaf; those of other tensors live in their node
   std::vector<Ref<TensorHook>> post_accumulate_hooks;  // only on leaves
+  Tensor tangent;                                      // see autograd/forward.h
+  uint32_t tangent_version = 0;                        // of the tensor when it got the tangent
+  bool holds_tangent = false;
 };
+/// Called when a tensor that holds a tangent dies.
+void forget_tangent(AutogradMeta& meta);
 
 AutogradMeta& autograd_meta(const Tensor& tensor);
 inline AutogradMeta* autograd_meta_or_null(const Tensor& tensor) {

@@ -393,6 +393,9 @@ void place_result(PyObject* target, PyObject* result) {
   TG_CHECK_TYPE(is_tensor(target) && is_tensor(result), "out= expects a Tensor, not ",
                 Py_TYPE(target)->tp_name);
   const Tensor &out = get_tensor(target), &computed = get_tensor(result);
+  if (autograd::modes.forward && (autograd::is_dual(computed) || autograd::is_dual(out)))
+    fail(ErrorKind::not_implemented,
+         "Trying to use forward AD with out=, which does not support it because it is an out= function");
   TG_CHECK(!autograd::requires_grad(computed) && !autograd::is_tracked(out),
            "functions with out=... arguments don't support automatic differentiation, but one of the "
            "arguments requires "

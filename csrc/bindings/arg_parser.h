@@ -217,6 +217,7 @@ void def_op(const char* signature, F function, Rest... rest) {
 void define_elementwise_ops();
 void define_create_ops();
 void define_autograd_ops();
+void define_forward_ops();
 void define_matmul_ops();
 void define_view_ops();
 void define_index_ops();

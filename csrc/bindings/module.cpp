@@ -86,6 +86,7 @@ PYBIND11_MODULE(_C, module) {
   define_elementwise_ops();
   define_create_ops();
   define_autograd_ops();
+  define_forward_ops();
   define_matmul_ops();
   define_view_ops();
   define_index_ops();

@@ -71,6 +71,8 @@ const Tensor& fill_(const Tensor& self, const Tensor& value) {
   });
 }
 
-Tensor value_before_write(const Tensor& x) { return autograd::is_tracked(x) ? clone(x) : x; }
+Tensor value_before_write(const Tensor& x) {
+  return autograd::any_differentiated(autograd::TensorRefs{x}) ? clone(x) : x;
+}
 
 }  // namespace tapegrad

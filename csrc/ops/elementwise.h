@@ -59,12 +59,16 @@ class ElementwiseNode final : public autograd::NodeWithEdges<Op::arity> {
   explicit ElementwiseNode(const Op& op) : op_(op) {}
 
   /// Takes the histories and values of the operands. `clone_first`: the first operand is about to be
-  /// overwritten.
-  void capture(std::span<const Operand> operands, bool clone_first);
+  /// overwritten. `duals`: the operands whose tangents will be asked for, as bits.
+  void capture(std::span<const Operand> operands, bool clone_first, unsigned duals = 0);
+  /// The tangent of the result from those of the operands: see Note [Forward mode].
+  Tensor tangent(const Tensor& out, std::span<const Tensor> tangents);
   void capture_output(const Tensor& out) {
     if constexpr (((Op::uses_a | Op::uses_b | Op::uses_c) & kY) != 0)
       output_ = autograd::SavedTensor(out, true);
   }
+
+  void carry_tangent(const Tensor& out) const { output_.carry_tangent(out); }
 
   std::string name() const override;
   void apply(std::span<Tensor> gradients, std::span<Tensor> results) override;
@@ -91,8 +95,9 @@ class ElementwiseNode final : public autograd::NodeWithEdges<Op::arity> {
   uint8_t is_scalar_ = 0;
   autograd::SavedTensor output_;
 
+  /// Operand I's derivative times g; undefined when it is not differentiable.
   template <int I>
-  void differentiate(const Tensor& g, std::span<Tensor> results);
+  Tensor differentiate(const Tensor& g);
 };
 
 template <class Op>
@@ -100,8 +105,15 @@ Tensor elementwise_recorded(const Op& op, std::span<const Operand> operands);
 template <class Op>
 const Tensor& elementwise_inplace(const Op& op, std::span<const Operand> operands);
 
+/// Refuses out= where a derivative is asked for.
+void check_out_is_plain(const char* name, std::span<const Operand> operands, const Tensor& out);
+
 inline bool is_tracked_operand(const Operand& operand) {
   return operand.is_tensor() && autograd::requires_grad(operand.tensor());
+}
+inline bool is_differentiated_operand(const Operand& operand) {
+  return operand.is_tensor() && (autograd::is_tracked(operand.tensor()) ||
+                                 (autograd::modes.forward && autograd::is_dual(operand.tensor())));
 }
 
 /// The operation `op` applied to its operands.
@@ -109,7 +121,7 @@ template <class Op, class... Operands>
 Tensor elementwise(const Op& op, const Operands&... arguments) {
   const Operand operands[] = {Operand(arguments)...};
   if constexpr (is_differentiable<Op>)
-    if (autograd::grad_enabled() && (is_tracked_operand(Operand(arguments)) || ...))
+    if (autograd::differentiating() && (is_differentiated_operand(Operand(arguments)) || ...))
       return elementwise_recorded(op, operands);
   return run_elementwise(elementwise_info<Op>, &op, operands);
 }
@@ -125,12 +137,7 @@ const Tensor& elementwise_(const Op& op, const Tensor& self, const Operands&... 
 template <class Op, class... Operands>
 const Tensor& elementwise_out(const Op& op, const Tensor& out, const Operands&... arguments) {
   const Operand operands[] = {Operand(arguments)...};
-  TG_CHECK(!autograd::grad_enabled() ||
-               !((is_tracked_operand(Operand(arguments)) || ...) || autograd::requires_grad(out)),
-           Op::name,
-           "(): functions with out=... arguments don't support automatic differentiation, but one of the "
-           "arguments requires "
-           "grad.");
+  check_out_is_plain(Op::name, operands, out);
   run_elementwise(elementwise_info<Op>, &op, operands, &out);
   out.bump_version();
   return out;

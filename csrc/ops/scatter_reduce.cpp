@@ -164,11 +164,10 @@ const Tensor& scatter_reduce_(const Tensor& x, int64_t dim, const Tensor& index,
   const Reduction reduction = parse_reduction(reduce);
   const int at = wrap_dim(dim, x.dim());
   const Tensor part = scatter_source(x, at, index, source);
-  const bool tracked = autograd::any_tracked(autograd::TensorRefs{x, part});
-  autograd::check_inplace(x, tracked);
+  autograd::check_inplace(x, autograd::any_tracked(autograd::TensorRefs{x, part}));
   check_no_internal_overlap(x);
   check_no_partial_overlap(x, part);
-  const Tensor before = tracked ? clone(x) : x;
+  const Tensor before = autograd::any_differentiated(autograd::TensorRefs{x, part}) ? clone(x) : x;
   reduce_into(x, at, index, part, reduction, include_self);
   return autograd::record_inplace("ScatterReduceBackward0", x, {x, part},
                                   {save(index), save(before), save(part), save_output(x)},

@@ -15,6 +15,7 @@ const Tensor& become_view(const Tensor& self, Make make) {
   // What was saved under the old geometry must not be used with the new one.
   self.bump_version();
   set_geometry(self, view.shape(), view.strides(), view.raw());
+  if (autograd::modes.forward) autograd::make_dual(self, autograd::tangent(view));
   if (tracked && !self->base) {  // a view reads its history from its base again
     self->grad_fn = view->grad_fn;
     self->output_nr = view->output_nr;

@@ -215,6 +215,9 @@ def tensor_str(tensor: Tensor) -> str:
         facts.append(f"grad_fn=<{tensor.grad_fn.name()}>")
     elif tensor.requires_grad:
         facts.append("requires_grad=True")
+    tangent = _C._unpack_dual(tensor)[1]
+    if tangent is not None:
+        facts.append(f"tangent={tangent}")
     return _with_facts(prefix + contents, facts, len(prefix)) + ")"
 
 
