@@ -126,7 +126,7 @@ void remove_hook(const Tensor& tensor, const TensorHook* hook) {
 }
 
 Tensor detach(const Tensor& tensor, bool fresh_version) {
-  Tensor alias = make_view(tensor, tensor.shape(), tensor.strides(), tensor.storage_offset());
+  Tensor alias = make_alias(tensor);
   if (fresh_version) alias->detached_version = Ref<VersionCounter>(new VersionCounter);
   return alias;
 }

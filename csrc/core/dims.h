@@ -20,18 +20,24 @@ class SmallDims {
     assign(values.begin(), static_cast<int>(values.size()));
   }
   SmallDims(IntSpan values) { assign(values.data(), static_cast<int>(values.size())); }
-  SmallDims(const SmallDims& other) { assign(other.data(), other.count_); }
+  SmallDims(const SmallDims& other) { copy(other); }
   template <int M>
   SmallDims(const SmallDims<M>& other) {
-    assign(other.data(), other.size());
+    copy(other);
   }
   SmallDims(SmallDims&& other) noexcept { steal(other); }
   ~SmallDims() { release(); }
   SmallDims& operator=(const SmallDims& other) {
     if (this != &other) {
       release();
-      assign(other.data(), other.count_);
+      copy(other);
     }
+    return *this;
+  }
+  template <int M>
+  SmallDims& operator=(const SmallDims<M>& other) {
+    release();
+    copy(other);
     return *this;
   }
   SmallDims& operator=(SmallDims&& other) noexcept {
@@ -40,6 +46,12 @@ class SmallDims {
       steal(other);
     }
     return *this;
+  }
+
+  /// Makes room for `count` entries, whose values are left open.
+  void resize(int count) {
+    release();
+    reserve_exactly(count);
   }
 
   int size() const { return count_; }
@@ -72,10 +84,17 @@ class SmallDims {
 
   template <int M>
   bool operator==(const SmallDims<M>& other) const {
-    return std::equal(begin(), end(), other.begin(), other.end());
+    if (count_ != other.count_) return false;
+    const int64_t *a = data(), *b = other.data();  // shapes are short: no call of memcmp
+    for (int i = 0; i < count_; ++i)
+      if (a[i] != b[i]) return false;
+    return true;
   }
 
  private:
+  template <int M>
+  friend class SmallDims;
+
   void reserve_exactly(int count) {
     count_ = static_cast<uint8_t>(count);
     if (count_ > N) heap_ = new int64_t[count_];
@@ -85,14 +104,20 @@ class SmallDims {
     int64_t* target = data();
     for (int i = 0; i < count; ++i) target[i] = values[i];
   }
+  // All inline entries are copied, in use or not: cheaper than a loop over those in use.
+  template <int M>
+  void copy(const SmallDims<M>& other) {
+    constexpr int kShared = N < M ? N : M;
+    if (other.count_ > kShared) [[unlikely]]
+      return assign(other.data(), other.count_);
+    count_ = other.count_;
+    __builtin_memcpy(inline_, other.inline_, kShared * sizeof(int64_t));
+  }
   void steal(SmallDims& other) {
     count_ = other.count_;
-    if (count_ > N) {
-      heap_ = other.heap_;
-      other.count_ = 0;
-    } else {
-      for (int i = 0; i < count_; ++i) inline_[i] = other.inline_[i];
-    }
+    __builtin_memcpy(inline_, other.inline_,
+                     sizeof(inline_));  // or the pointer to the heap, which is in its place
+    if (count_ > N) other.count_ = 0;
   }
   void release() {
     if (count_ > N) delete[] heap_;

@@ -28,15 +28,16 @@ Tensor empty(IntSpan shape, DType dtype) {
   auto* impl = new TensorImpl;
   Tensor tensor{impl};
   impl->dtype = dtype;
-  int64_t numel = 1;
-  impl->shape = Dims(shape);
-  impl->strides = Dims(static_cast<int>(shape.size()));
-  int64_t* strides = impl->strides.data();
-  int64_t stride = 1;
-  for (size_t i = shape.size(); i-- > 0;) {
+  const int rank = static_cast<int>(shape.size());
+  impl->shape.resize(rank);
+  impl->strides.resize(rank);
+  int64_t *sizes = impl->shape.data(), *strides = impl->strides.data();
+  int64_t numel = 1, stride = 1;
+  for (int i = rank; i-- > 0;) {
+    sizes[i] = shape[static_cast<size_t>(i)];
     strides[i] = stride;
-    numel *= shape[i];
-    stride *= std::max<int64_t>(shape[i], 1);
+    numel *= sizes[i];
+    stride *= std::max<int64_t>(sizes[i], 1);
   }
   impl->numel = numel;
   impl->storage = Storage::create(static_cast<size_t>(numel) * item_size(dtype));
@@ -52,6 +53,21 @@ void set_geometry(const Tensor& tensor, IntSpan shape, IntSpan strides, char* da
   impl->numel = count_elements(impl->shape);
   impl->is_contiguous = is_row_major(impl->shape, impl->strides);
   impl->data = data;
+}
+
+Tensor make_alias(const Tensor& tensor) {
+  auto* impl = new TensorImpl;
+  Tensor alias{impl};
+  impl->dtype = tensor.dtype();
+  impl->is_contiguous = tensor->is_contiguous;
+  impl->is_inference = tensor->is_inference;
+  impl->numel = tensor->numel;
+  impl->data = tensor->data;
+  impl->storage = tensor->storage;
+  impl->detached_version = tensor->detached_version;
+  impl->shape = tensor->shape;
+  impl->strides = tensor->strides;
+  return alias;
 }
 
 Tensor make_view(const Tensor& base, IntSpan shape, IntSpan strides, int64_t offset) {

@@ -110,6 +110,8 @@ Tensor empty(IntSpan shape, DType dtype);
 /// Tensor over existing storage; strides in elements, offset in elements. Shares the version counter of
 /// `like` if given.
 Tensor make_view(const Tensor& base, IntSpan shape, IntSpan strides, int64_t offset);
+/// Another tensor with the same storage, geometry and version counter.
+Tensor make_alias(const Tensor& tensor);
 /// Gives `tensor` another geometry on the same storage (set_, resize, unsqueeze_ ...).
 void set_geometry(const Tensor& tensor, IntSpan shape, IntSpan strides, char* data);
 /// True when shape and strides describe row-major memory without gaps.
