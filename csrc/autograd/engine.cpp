@@ -4,7 +4,9 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "autograd/anomaly.h"
 #include "autograd/gradient_ops.h"
+#include "autograd/hooks.h"
 #include "autograd/variable.h"
 
 namespace tapegrad::autograd {
@@ -24,6 +26,8 @@ class Engine {
   void restrict_to_inputs(std::span<const Edge> roots);
   void arrive(const Edge& edge, Tensor gradient);
   void run();
+  bool will_execute(Node* node);
+  uint64_t number() const { return number_; }
   std::vector<Tensor> take_captured() { return std::move(captured_); }
 
  private:
@@ -39,6 +43,9 @@ class Engine {
   void execute(Node* node);
   void capture(const Edge& edge, const Tensor& gradient);
 
+  static inline uint64_t count_ = 0;
+  const uint64_t number_ = ++count_;
+  Node* executing_ = nullptr;
   bool keep_graph_;
   bool accumulate_;
   std::span<const Edge> inputs_;
@@ -123,7 +130,35 @@ void Engine::capture(const Edge& edge, const Tensor& gradient) {
     if (inputs_[i].node == edge.node && inputs_[i].input_nr == edge.input_nr) captured_[i] = gradient;
 }
 
+namespace {
+thread_local Engine* current_engine = nullptr;
+}
+
+uint64_t current_run() { return current_engine ? current_engine->number() : 0; }
+bool will_execute(Node* node) { return current_engine && current_engine->will_execute(node); }
+
+bool Engine::will_execute(Node* wanted) {
+  if (!needed_.empty() && !needed_.contains(wanted)) return false;
+  std::vector<Node*> pending = heap_;
+  if (executing_) pending.push_back(executing_);
+  std::unordered_set<Node*> seen(pending.begin(), pending.end());
+  while (!pending.empty()) {
+    Node* node = pending.back();
+    pending.pop_back();
+    if (node == wanted) return true;
+    for (const Edge& edge : node->edges())
+      if (edge.node && edge.node->depth >= wanted->depth && seen.insert(edge.node.get()).second)
+        pending.push_back(edge.node.get());
+  }
+  return false;
+}
+
 void Engine::run() {
+  struct Current {
+    explicit Current(Engine* engine) : previous(std::exchange(current_engine, engine)) {}
+    ~Current() { current_engine = previous; }
+    Engine* previous;
+  } scope(this);
   while (!heap_.empty()) {
     std::pop_heap(heap_.begin(), heap_.end(), shallower);
     execute(heap_.back());
@@ -154,34 +189,22 @@ void Engine::execute(Node* node) {
   else
     overflow_.erase(node);
   const Ref<Node> owner = Ref<Node>::adopt(node);  // the count that buffer() took
+  executing_ = node;
 
-  if (node->extras_) [[unlikely]] {
-    for (auto& [output, hook] : node->extras_->tensor_hooks)
-      if (gradients[output].defined())
-        if (Tensor replaced = hook->call(gradients[output]); replaced.defined()) gradients[output] = replaced;
-    for (auto& [output, tensor] : node->extras_->retained)
-      if (gradients[output].defined())
-        set_gradient(Tensor(tensor), modes.grad ? gradients[output] : detach(gradients[output]));
-    if (!node->extras_->pre_hooks.empty()) {
-      std::vector<Tensor> arrived(gradients.begin(), gradients.end());
-      const auto hooks = node->extras_->pre_hooks;
-      for (auto& [id, hook] : hooks) hook->call(arrived, arrived);
-      std::copy(arrived.begin(), arrived.end(), gradients.begin());
-    }
-  }
   if (!inputs_.empty()) {
-    for (uint32_t i = 0; i < outputs; ++i) {
-      if (!gradients[i].defined()) continue;
-      if (accumulate_ && node->is_accumulator()) continue;
-      capture({owner, i}, gradients[i]);
-    }
-    if (node->is_accumulator()) {
-      if (accumulate_) node->apply(gradients, {});
-      return;
-    }
-    bool leads_on = false;
+    bool leads_on = accumulate_ && node->is_accumulator();
     for (Edge& edge : node->edges()) leads_on |= edge.node && needed_.contains(edge.node.get());
+    // As in PyTorch, hooks change what is captured only where the traversal ends.
+    if (!leads_on) call_tensor_hooks(*node, gradients);
+    for (uint32_t i = 0; i < outputs; ++i)
+      if (gradients[i].defined() && !(accumulate_ && node->is_accumulator())) capture({owner, i}, gradients[i]);
     if (!leads_on) return;
+  }
+  if (node->extras_ || node->is_accumulator()) [[unlikely]]
+    call_tensor_hooks(*node, gradients);
+  if (node->has_node_hooks() && node->extras_->pre_hooks) [[unlikely]] {
+    const auto hooks = node->extras_->pre_hooks;
+    hooks->call(gradients, {});
   }
   if (std::none_of(gradients.begin(), gradients.end(), [](const Tensor& g) { return g.defined(); })) {
     for (Edge& edge : node->edges())
@@ -199,15 +222,15 @@ void Engine::execute(Node* node) {
   }
   {
     const Node::WantedScope scope(inputs_.empty() ? nullptr : &needed_);
-    node->apply(gradients, results);
+    if (modes.anomaly) [[unlikely]]
+      apply_watched(*node, gradients, results);
+    else
+      node->apply(gradients, results);
   }
   if (!keep_graph_) node->release_saved();
-  if (node->extras_ && !node->extras_->post_hooks.empty()) [[unlikely]] {
-    std::vector<Tensor> computed(results.begin(), results.end());
-    const std::vector<Tensor> arrived(gradients.begin(), gradients.end());
+  if (node->has_node_hooks() && node->extras_->post_hooks) [[unlikely]] {
     const auto hooks = node->extras_->post_hooks;
-    for (auto& [id, hook] : hooks) hook->call(computed, arrived);
-    std::copy(computed.begin(), computed.end(), results.begin());
+    hooks->call(results, gradients);
   }
   // Let go of what arrived, so that a gradient that is passed on is owned by nobody else and may be added to
   // in place.
@@ -266,48 +289,55 @@ std::vector<Tensor> run_backward(std::vector<Edge> roots, std::vector<Tensor> gr
   return engine.take_captured();
 }
 
-std::vector<Tensor> backward(std::span<const Tensor> tensors, std::span<const Tensor> gradients,
-                             bool keep_graph, bool create_graph, std::span<const Tensor> inputs,
+namespace {
+
+/// The gradient that a backward pass starts from, checked or, for one element, made.
+Tensor root_gradient(const Endpoint& output, size_t position, const Tensor& given) {
+  const OutputMeta& meta = output.edge.node->output(output.edge.input_nr);
+  const Dims shape(meta.shape);
+  if (given.defined()) {
+    TG_CHECK(given.shape() == shape, "Mismatch in shape: grad_output[", position, "] has a shape of torch.Size(",
+             to_string(given.shape()), ") and output[", position, "] has a shape of torch.Size(",
+             to_string(shape), ").");
+    return given.dtype() == meta.dtype ? given : gradient_ops.cast(given, meta.dtype);
+  }
+  TG_CHECK(count_elements(shape) == 1,
+           "grad can be implicitly created only for scalar outputs. This one has shape ", to_string(shape),
+           ": reduce it with sum() or mean(), or pass gradient=.");
+  TG_CHECK(is_floating(meta.dtype), "grad can be implicitly created only for real scalar outputs but got ",
+           dtype_name(meta.dtype));
+  const Tensor one = empty(shape, meta.dtype);
+  dispatch_floating(meta.dtype, [&](auto tag) { *one.data<typename decltype(tag)::type>() = 1; });
+  return one;
+}
+
+}  // namespace
+
+std::vector<Tensor> backward(std::span<const Endpoint> outputs, std::span<const Tensor> gradients,
+                             bool keep_graph, bool create_graph, std::span<const Endpoint> inputs,
                              bool accumulate) {
   std::vector<Edge> roots;
   std::vector<Tensor> root_gradients;
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    const Tensor& tensor = tensors[i];
-    TG_CHECK(requires_grad(tensor), "element ", i,
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    TG_CHECK(outputs[i].edge.node, "element ", i,
              " of tensors does not require grad and does not have a grad_fn. "
              "No operation that led to it had an input with requires_grad=True, or it was computed under "
              "no_grad().");
-    Tensor gradient = i < gradients.size() ? gradients[i] : Tensor();
-    if (!gradient.defined()) {
-      TG_CHECK(tensor.numel() == 1,
-               "grad can be implicitly created only for scalar outputs. This one has shape ",
-               to_string(tensor.shape()), ": reduce it with sum() or mean(), or pass gradient=.");
-      TG_CHECK(tensor.is_floating(), "grad can be implicitly created only for real scalar outputs but got ",
-               dtype_name(tensor.dtype()));
-      gradient = gradient_ops.cast(gradient_ops.zeros(tensor.shape(), tensor.dtype()), tensor.dtype());
-      dispatch_floating(tensor.dtype(),
-                        [&](auto tag) { *gradient.data<typename decltype(tag)::type>() = 1; });
-    } else {
-      TG_CHECK(gradient.shape() == tensor.shape(), "Mismatch in shape: grad_output[", i,
-               "] has a shape of torch.Size(", to_string(gradient.shape()), ") and output[", i,
-               "] has a shape of torch.Size(", to_string(tensor.shape()), ").");
-      if (gradient.dtype() != tensor.dtype()) gradient = gradient_ops.cast(gradient, tensor.dtype());
-    }
-    roots.push_back(gradient_edge(tensor));
-    root_gradients.push_back(std::move(gradient));
+    root_gradients.push_back(root_gradient(outputs[i], i, i < gradients.size() ? gradients[i] : Tensor()));
+    roots.push_back(outputs[i].edge);
   }
   std::vector<Edge> input_edges;
-  for (const Tensor& input : inputs) {
-    TG_CHECK(requires_grad(input), "One of the differentiated Tensors does not require grad");
-    input_edges.push_back(gradient_edge(input));
+  for (const Endpoint& input : inputs) {
+    TG_CHECK(input.edge.node, "One of the differentiated Tensors does not require grad");
+    input_edges.push_back(input.edge);
   }
   std::vector<Tensor> captured = run_backward(std::move(roots), std::move(root_gradients), keep_graph,
                                               create_graph, input_edges, accumulate);
   if (accumulate)  // inputs that are not leaves
     for (size_t i = 0; i < inputs.size(); ++i)
-      if (captured[i].defined()) {
-        const Tensor& old = gradient(inputs[i]);
-        set_gradient(inputs[i], old.defined() ? gradient_ops.add(old, captured[i]) : captured[i]);
+      if (const Tensor& tensor = inputs[i].tensor; captured[i].defined() && tensor.defined()) {
+        const Tensor old = gradient(tensor);
+        set_gradient(tensor, old.defined() ? gradient_ops.add(old, captured[i]) : captured[i]);
       }
   return captured;
 }

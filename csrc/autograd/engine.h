@@ -14,9 +14,21 @@ std::vector<Tensor> run_backward(std::vector<Edge> roots, std::vector<Tensor> gr
 /// care about broadcasting and promotion. `position` is that of `edge` in `source`, for the error.
 void fit_gradient(const Node& source, int position, const Edge& edge, Tensor& gradient);
 
-/// backward() of tensors: `gradients` may hold undefined tensors for scalars. Errors with PyTorch's words.
-std::vector<Tensor> backward(std::span<const Tensor> tensors, std::span<const Tensor> gradients,
-                             bool keep_graph, bool create_graph, std::span<const Tensor> inputs,
+/// Where a backward pass begins or ends: a tensor, or (`tensor` is undefined) a place in the graph.
+struct Endpoint {
+  Edge edge;
+  Tensor tensor;
+};
+
+/// backward() and grad(): `gradients` may hold undefined tensors for scalars. Errors with PyTorch's words.
+std::vector<Tensor> backward(std::span<const Endpoint> outputs, std::span<const Tensor> gradients,
+                             bool keep_graph, bool create_graph, std::span<const Endpoint> inputs,
                              bool accumulate);
+
+/// The number of the backward pass that this thread is in, counted from 1; 0 outside. A pass started by a hook
+/// has its own.
+uint64_t current_run();
+/// Whether the current pass, which is executing a hook, will come to `node` after it or is at it now.
+bool will_execute(Node* node);
 
 }  // namespace tapegrad::autograd

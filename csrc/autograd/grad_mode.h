@@ -3,10 +3,15 @@
 
 namespace tapegrad::autograd {
 
+struct SavedTensorHooks;
+
 struct Modes {
   bool grad = true;        // record operations
   bool forward = false;    // a forward-mode level is open: carry tangents on
   bool inference = false;  // tensors made now can never enter a graph
+  bool anomaly = false;    // nodes remember the Python lines that recorded them: see anomaly.h
+  bool check_nan = true;   // in anomaly mode: NaN in a computed gradient is an error
+  SavedTensorHooks* saved_tensor_hooks = nullptr;  // the innermost pair: see saved_tensor.h
 };
 extern constinit thread_local Modes modes;
 
@@ -28,13 +33,16 @@ class GradModeGuard {
 /// Computes plain values for a scope: nothing is recorded, no tangent carried on.
 class NoGrad {
  public:
-  NoGrad() : previous_(modes) { modes.grad = modes.forward = false; }
+  NoGrad() : grad_(modes.grad), forward_(modes.forward) { modes.grad = modes.forward = false; }
   NoGrad(const NoGrad&) = delete;
   NoGrad& operator=(const NoGrad&) = delete;
-  ~NoGrad() { modes = previous_; }
+  ~NoGrad() {
+    modes.grad = grad_;
+    modes.forward = forward_;
+  }
 
  private:
-  Modes previous_;
+  bool grad_, forward_;
 };
 
 }  // namespace tapegrad::autograd

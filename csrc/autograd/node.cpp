@@ -18,10 +18,15 @@ Tensor Node::reattach(const Tensor& output, uint32_t output_nr) {
   return tensor;
 }
 
+uint32_t Node::add_output() {
+  if (output_count_ > 0) more_outputs_.emplace_back();
+  return output_count_++;
+}
+
 uint32_t Node::add_output(const Tensor& tensor) {
-  if (output_count_++ > 0) more_outputs_.emplace_back();
-  set_output(output_count_ - 1, tensor);
-  return output_count_ - 1;
+  const uint32_t number = add_output();
+  set_output(number, tensor);
+  return number;
 }
 
 void Node::set_output(uint32_t i, const Tensor& tensor) {

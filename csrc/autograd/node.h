@@ -1,6 +1,5 @@
 // Node: one recorded operation. Edge: which output of which node a gradient flows to.
 #pragma once
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -8,12 +7,15 @@
 #include <utility>
 #include <vector>
 
+#include "autograd/grad_mode.h"
+#include "core/scalar.h"
 #include "core/tensor.h"
 
 namespace tapegrad::autograd {
 
 struct Node;
 class Engine;
+class SavedTensor;
 
 struct Edge {
   Ref<Node> node;
@@ -26,27 +28,52 @@ struct OutputMeta {
   DType dtype = DType::float32;
 };
 
-/// Called with the gradient of one tensor; an undefined result leaves the gradient as it is.
-struct TensorHook : RefCounted {
-  virtual Tensor call(const Tensor& gradient) = 0;
+/// The hooks on the gradient of one tensor, in order of registration: each may replace it.
+struct TensorHooks : RefCounted {
+  virtual void call(Tensor& gradient) = 0;
 };
-/// Called before (post == false, on what arrives) or after (on what was computed) a node's apply.
-struct NodeHook : RefCounted {
-  virtual void call(std::vector<Tensor>& results, const std::vector<Tensor>& gradients) = 0;
+/// The hooks of a node, in order of registration. Before the node runs they may replace what arrived
+/// (`gradients`; `arrived` is empty), after it what was computed from `arrived`.
+struct NodeHooks : RefCounted {
+  virtual void call(std::span<Tensor> gradients, std::span<const Tensor> arrived) = 0;
+};
+
+/// What is known about the place in the program that recorded a node.
+struct ForwardTrace : RefCounted {
+  /// The traceback, outermost call first, as Python prints it.
+  virtual std::string text() const = 0;
+  /// The innermost line: "file.py:12: y = x * 2".
+  virtual std::string line() const = 0;
 };
 
 /// Extras of a node that most never need.
 struct NodeExtras {
-  std::vector<std::pair<uint32_t, Ref<TensorHook>>> tensor_hooks;  // (output, hook), in order of registration
-  std::vector<std::pair<uint32_t, TensorImpl*>> retained;          // outputs whose .grad is kept; not owned
-  std::vector<std::pair<uint64_t, Ref<NodeHook>>> pre_hooks;
-  std::vector<std::pair<uint64_t, Ref<NodeHook>>> post_hooks;
+  std::vector<std::pair<uint32_t, Ref<TensorHooks>>> tensor_hooks;  // by output
+  std::vector<std::pair<uint32_t, TensorImpl*>> retained;           // outputs whose .grad is kept; not owned
+  Ref<NodeHooks> pre_hooks;
+  Ref<NodeHooks> post_hooks;
   Ref<RefCounted> metadata;
   Node* outputs_of = nullptr;  // the node whose outputs this one's saved outputs are, if it is not this one
+  Ref<ForwardTrace> trace;        // in anomaly mode: see anomaly.h
+  Ref<Node> induced_by;           // likewise: the node whose backward recorded this one
+  void* python_object = nullptr;  // the Python object that stands for the node; not owned
+};
+
+/// Sees what a node saved: see Node::visit_saved.
+struct SavedVisitor {
+  virtual void tensor(const char* name, SavedTensor& saved) = 0;
+  virtual void number(const char* name, Scalar value) = 0;
+
+ protected:
+  ~SavedVisitor() = default;
 };
 
 struct Node : Pooled, RefCounted {
-  Node() { ++mutable_memory_stats().live_nodes; }
+  Node() {
+    ++mutable_memory_stats().live_nodes;
+    if (modes.anomaly) [[unlikely]]
+      trace_forward();
+  }
   ~Node() override;
 
   /// PyTorch's name of the backward function: "AddBackward0".
@@ -56,8 +83,8 @@ struct Node : Pooled, RefCounted {
   virtual void apply(std::span<Tensor> gradients, std::span<Tensor> results) = 0;
   /// Frees what the forward operation saved; apply must not be called afterwards.
   virtual void release_saved() {}
-  /// The saved tensors by name, for tools that draw graphs: calls visit(name, tensor).
-  virtual void visit_saved(const std::function<void(const char*, const Tensor&)>&) {}
+  /// Shows what was saved, in the order in which it was; names are empty where only the order is known.
+  virtual void visit_saved(SavedVisitor&) {}
   /// A saved output with its place in the graph, for a derivative that is itself recorded.
   virtual Tensor reattach(const Tensor& output, uint32_t output_nr);
   /// True for the node that adds to a leaf's .grad.
@@ -70,6 +97,8 @@ struct Node : Pooled, RefCounted {
   }
   uint32_t output_count() const { return output_count_; }
   const OutputMeta& output(uint32_t i) const { return i == 0 ? first_output_ : more_outputs_[i - 1]; }
+  /// Adds an output that is no tensor, or the next tensor; returns its number.
+  uint32_t add_output();
   uint32_t add_output(const Tensor& tensor);
   void set_output(uint32_t i, const Tensor& tensor);
   NodeExtras& extras() {
@@ -77,6 +106,7 @@ struct Node : Pooled, RefCounted {
     return *extras_;
   }
   bool has_extras() const { return static_cast<bool>(extras_); }
+  bool has_node_hooks() const { return extras_ && (extras_->pre_hooks || extras_->post_hooks); }
 
   // The nodes that a run with inputs= executes; null in a run that wants all gradients.
   using Wanted = const std::unordered_set<Node*>*;
@@ -106,6 +136,7 @@ struct Node : Pooled, RefCounted {
 
  private:
   friend class Engine;
+  void trace_forward();  // anomaly.cpp
   OutputMeta first_output_;
   std::vector<OutputMeta> more_outputs_;
   Edge* edges_ = nullptr;

@@ -117,10 +117,8 @@ class FunctionNode final : public Node {
     for (uint32_t i = 0; i < saved_count_; ++i) saved_[i].reset();
     saved_released = true;
   }
-  void visit_saved(const std::function<void(const char*, const Tensor&)>& visit) override {
-    if (saved_count_ > 0 && saved_released) fail_backward_twice(*this);
-    for (uint32_t i = 0; i < saved_count_; ++i)
-      if (saved_[i].defined()) visit("", saved_[i].unpack(this));
+  void visit_saved(SavedVisitor& visitor) override {
+    for (uint32_t i = 0; i < saved_count_; ++i) visitor.tensor("", saved_[i]);
   }
 
  private:

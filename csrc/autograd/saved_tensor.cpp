@@ -1,24 +1,60 @@
 #include "autograd/saved_tensor.h"
 
+#include "autograd/anomaly.h"
 #include "autograd/forward.h"
 
 namespace tapegrad::autograd {
+
+namespace {
+
+struct PackedSave : RefCounted {
+  Ref<PackedTensor> value;
+  Edge edge;  // of an input: where its gradient flows
+};
+
+}  // namespace
 
 SavedTensor::SavedTensor(const Tensor& tensor, bool is_output) : is_output_(is_output) {
   if (!tensor.defined()) return;  // an optional argument that was not given
   version_ = tensor.version();
   output_nr_ = static_cast<uint16_t>(tensor->output_nr);
-  if (is_output) {
-    tensor_ = detach(tensor);
-    return;
-  }
   TG_CHECK(
-      !tensor->is_inference,
+      is_output || !tensor->is_inference,
       "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode "
       "in "
       "computation tracked by autograd. To work around this, make a clone to get a normal tensor, or use "
       "`torch.no_grad()` instead of `torch.inference_mode()`.");
-  tensor_ = tensor;
+  tensor_ = is_output ? detach(tensor) : tensor;
+  if (modes.saved_tensor_hooks) [[unlikely]]
+    register_hooks(*modes.saved_tensor_hooks);
+}
+
+void SavedTensor::register_hooks(SavedTensorHooks& hooks) {
+  TG_CHECK(!is_packed_, "Calling register_hooks on a saved tensor whose hooks have already been set. Hint: only one pair "
+           "of hooks is allowed at a time.");
+  TG_CHECK(tensor_.defined(), "Calling register_hooks on a saved tensor with value None is forbidden");
+  const NoGrad no_grad;
+  auto* save = new PackedSave;
+  const Ref<RefCounted> owner(save);
+  if (!is_output_) save->edge = gradient_edge(tensor_);
+  save->value = hooks.pack(tensor_);
+  tensor_ = Tensor(new TensorImpl);
+  tensor_->autograd = owner;
+  is_packed_ = true;
+}
+
+PackedTensor* SavedTensor::packed() const {
+  return is_packed_ && tensor_.defined() ? static_cast<PackedSave*>(tensor_->autograd.get())->value.get() : nullptr;
+}
+
+Tensor SavedTensor::unpack_packed(Node* owner) const {
+  const Ref<RefCounted> keep = tensor_->autograd;
+  auto* save = static_cast<PackedSave*>(keep.get());
+  const Tensor values = detach(save->value->unpack());
+  if (is_output_) return modes.grad ? owner->reattach(values, output_nr_) : values;
+  values->grad_fn = save->edge.node;
+  values->output_nr = save->edge.input_nr;
+  return values;
 }
 
 namespace {
@@ -37,13 +73,15 @@ namespace {
       scalar_type_name(tensor.dtype()), "Tensor ", to_string(tensor.shape()), "]", producer,
       " is at version ", tensor.version(), "; expected version ", expected, " instead. Hint: ", owner->name(),
       " saved this tensor for its derivative; use the out-of-place form of the operation that changed it, or "
-      "clone() the tensor before changing it.");
+      "clone() the tensor before changing it.", recorded_at(owner));
 }
 
 }  // namespace
 
 Tensor SavedTensor::unpack(Node* owner) const {
   if (!tensor_.defined()) return {};
+  if (is_packed_) [[unlikely]]
+    return unpack_packed(owner);
   if (tensor_.version() != version_) [[unlikely]]
     fail_modified(tensor_, is_output_, output_nr_, owner, version_);
   if (!is_output_ || !modes.grad) return tensor_;
@@ -56,7 +94,7 @@ void SavedTensor::carry_tangent(const Tensor& output) const {
   if (is_output_ && tensor_.defined()) make_dual(tensor_, tangent(output));
 }
 
-void fail_backward_twice(const Node& node) {
+void fail_backward_twice(Node& node) {
   fail(ErrorKind::runtime,
        "Trying to backward through the graph a second time (or directly access saved tensors after they have "
        "already been "
@@ -65,7 +103,7 @@ void fail_backward_twice(const Node& node) {
        "retain_graph=True if you need to backward through the graph a second time or if you need to access "
        "saved tensors "
        "after calling backward. (The freed operation is ",
-       node.name(), ".)");
+       node.name(), ".)", recorded_at(&node));
 }
 
 }  // namespace tapegrad::autograd

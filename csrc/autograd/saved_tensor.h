@@ -4,30 +4,51 @@
 
 namespace tapegrad::autograd {
 
+/// What saved-tensor hooks made of a tensor.
+struct PackedTensor : RefCounted {
+  virtual Tensor unpack() = 0;
+};
+/// A pair of functions that stand between what an operation saves and what its derivative gets.
+struct SavedTensorHooks {
+  virtual Ref<PackedTensor> pack(const Tensor& tensor) = 0;
+
+ protected:
+  ~SavedTensorHooks() = default;
+};
+
 class SavedTensor {
  public:
   SavedTensor() = default;
-  /// `is_output`: the tensor is a result of the node that saves it.
+  /// `is_output`: the tensor is a result of the node that saves it. The saved-tensor hooks of this thread get
+  /// to see it.
   SavedTensor(const Tensor& tensor, bool is_output);
 
   bool defined() const { return tensor_.defined(); }
   /// The tensor with its history; RuntimeError when it was written to since. `owner` is the node that saved
   /// it.
   Tensor unpack(Node* owner) const;
+  /// Puts a pair of hooks around this tensor; RuntimeError when it has one already.
+  void register_hooks(SavedTensorHooks& hooks);
+  /// What hooks made of the tensor; null when there are none.
+  PackedTensor* packed() const;
   void reset() { tensor_.reset(); }
   /// Gives a saved output the tangent that it has got since: its alias does not know it.
   void carry_tangent(const Tensor& output) const;
 
  private:
+  Tensor unpack_packed(Node* owner) const;
+
   // An input is kept as it is. An output is kept as an alias without history, because it owns the node that
-  // saves it; the history is put back by unpack.
+  // saves it; the history is put back by unpack. A packed tensor is kept as the autograd part (a PackedSave)
+  // of a tensor without memory, so that those who use no hooks pay no space for them.
   Tensor tensor_;
   uint32_t version_ = 0;
   uint16_t output_nr_ = 0;
   bool is_output_ = false;
+  bool is_packed_ = false;
 };
 
 /// Throws PyTorch's error for a graph that was freed.
-[[noreturn]] void fail_backward_twice(const Node& node);
+[[noreturn]] void fail_backward_twice(Node& node);
 
 }  // namespace tapegrad::autograd

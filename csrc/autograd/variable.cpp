@@ -107,22 +107,18 @@ bool retains_gradient(const Tensor& tensor) {
   return meta && meta->retained_by;
 }
 
-void add_hook(const Tensor& tensor, Ref<TensorHook> hook) {
-  TG_CHECK(requires_grad(tensor), "cannot register a hook on a tensor that doesn't require gradient");
-  if (Node* node = grad_fn(tensor))
-    node->extras().tensor_hooks.push_back({tensor->output_nr, std::move(hook)});
-  else
-    autograd_meta(tensor).hooks.push_back(std::move(hook));
-}
-
-void remove_hook(const Tensor& tensor, const TensorHook* hook) {
-  auto matches = [&](const auto& entry) { return entry.get() == hook; };
-  if (AutogradMeta* meta = autograd_meta_or_null(tensor)) {
-    std::erase_if(meta->hooks, matches);
-    std::erase_if(meta->post_accumulate_hooks, matches);
+Ref<TensorHooks>* hooks_of(const Tensor& tensor, bool make) {
+  Node* node = grad_fn(tensor);
+  if (!node) {
+    if (make) return &autograd_meta(tensor).hooks;
+    AutogradMeta* meta = autograd_meta_or_null(tensor);
+    return meta ? &meta->hooks : nullptr;
   }
-  if (Node* node = grad_fn(tensor); node && node->has_extras())
-    std::erase_if(node->extras().tensor_hooks, [&](const auto& entry) { return matches(entry.second); });
+  if (!make && !node->has_extras()) return nullptr;
+  auto& hooks = node->extras().tensor_hooks;
+  for (auto& [output, slot] : hooks)
+    if (output == tensor->output_nr) return &slot;
+  return make ? &hooks.emplace_back(tensor->output_nr, nullptr).second : nullptr;
 }
 
 Tensor detach(const Tensor& tensor, bool fresh_version) {
@@ -156,15 +152,20 @@ void check_inplace(const Tensor& tensor, bool records) {
   if (tensor->base && tensor->view_kind != ViewKind::ordinary &&
       (records || requires_grad(Tensor(tensor->base)))) {
     const bool tracked = requires_grad(Tensor(tensor->base)) || requires_grad(tensor);
-    if (tensor->view_kind == ViewKind::multi_output && (tracked || records)) {
+    const bool multi_output = tensor->view_kind == ViewKind::multi_output;
+    if ((multi_output || tensor->view_kind == ViewKind::custom_function) && (tracked || records)) {
       Node* node = grad_fn(tensor);
       const std::string name = node ? node->name() : "a multi-view operation";
       fail(ErrorKind::runtime, "Output ", tensor->output_nr, " of ", name.substr(0, name.find("Backward")),
-           " is a view and is being modified inplace. This view is the output of a function that returns "
-           "multiple views. "
-           "Such functions do not allow the output views to be modified inplace. You should replace the "
-           "inplace operation "
-           "by an out-of-place one.");
+           " is a view and is being modified inplace. ",
+           multi_output
+               ? "This view is the output of a function that returns multiple views. Such functions do not allow "
+                 "the output views to be modified inplace. You should replace the inplace operation by an "
+                 "out-of-place one."
+               : "This view was created inside a custom Function (or because an input was returned as-is) and "
+                 "the autograd logic to handle view+inplace would override the custom backward associated with "
+                 "the custom Function, leading to incorrect gradients. This behavior is forbidden. You can fix "
+                 "this by cloning the output of the custom Function.");
     }
     TG_CHECK(tensor->view_kind != ViewKind::no_grad || !tracked,
              "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given "
@@ -280,16 +281,11 @@ void AccumulateGrad::on_zero() {
 
 bool AccumulateGrad::has_hooks() const {
   const AutogradMeta* meta = autograd_meta_or_null(variable);
-  return has_extras() || !meta->hooks.empty() || !meta->post_accumulate_hooks.empty();
+  return meta->hooks || meta->post_accumulate_hooks || has_node_hooks();
 }
 
 void AccumulateGrad::apply(std::span<Tensor> gradients, std::span<Tensor>) {
-  if (!gradients[0].defined()) return;
-  AutogradMeta& meta = autograd_meta(variable);
-  const auto hooks = meta.hooks;  // a hook may remove itself
-  for (const auto& hook : hooks)
-    if (Tensor replaced = hook->call(gradients[0]); replaced.defined()) gradients[0] = replaced;
-  accumulate(std::move(gradients[0]));
+  if (gradients[0].defined()) accumulate(std::move(gradients[0]));
 }
 
 void AccumulateGrad::accumulate(Tensor gradient) {
@@ -303,9 +299,9 @@ void AccumulateGrad::accumulate(Tensor gradient) {
   } else {
     meta.grad = gradient_ops.add(meta.grad, gradient);
   }
-  if (!meta.post_accumulate_hooks.empty()) {
-    const auto hooks = meta.post_accumulate_hooks;
-    for (const auto& hook : hooks) hook->call(variable);
+  if (const auto hooks = meta.post_accumulate_hooks) {
+    Tensor leaf = variable;
+    hooks->call(leaf);
   }
 }
 

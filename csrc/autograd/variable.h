@@ -15,8 +15,8 @@ struct AutogradMeta : Pooled, RefCounted {
   AccumulateGrad* accumulator = nullptr;  // owned only while at rest: see AccumulateGrad
   Node* retained_by = nullptr;            // the node that stores the gradient of a tensor with retain_grad()
   TensorImpl* owner = nullptr;
-  std::vector<Ref<TensorHook>> hooks;                  // of a leaf; those of other tensors live in their node
-  std::vector<Ref<TensorHook>> post_accumulate_hooks;  // only on leaves
+  Ref<TensorHooks> hooks;                  // of a leaf; those of other tensors live in their node
+  Ref<TensorHooks> post_accumulate_hooks;  // only on leaves; called with the leaf, whose .grad is complete
   Tensor tangent;                                      // see autograd/forward.h
   uint32_t tangent_version = 0;                        // of the tensor when it got the tangent
   bool holds_tangent = false;
@@ -54,9 +54,9 @@ void set_requires_grad(const Tensor& tensor, bool value);
 void retain_gradient(const Tensor& tensor);
 bool retains_gradient(const Tensor& tensor);
 void stop_retaining(AutogradMeta& meta);
-/// Registers a hook on the gradient of `tensor`.
-void add_hook(const Tensor& tensor, Ref<TensorHook> hook);
-void remove_hook(const Tensor& tensor, const TensorHook* hook);
+/// Where the hooks on the gradient of `tensor` are kept; null when there is no such place yet and none is to be
+/// made. Hooks belong to the value that the tensor has now: an in-place write leaves them behind.
+Ref<TensorHooks>* hooks_of(const Tensor& tensor, bool make);
 
 /// A tensor on the same storage that is cut from the graph; shares the version counter unless
 /// `fresh_version`.

@@ -218,6 +218,7 @@ void define_elementwise_ops();
 void define_create_ops();
 void define_autograd_ops();
 void define_forward_ops();
+void define_hook_ops();
 void define_matmul_ops();
 void define_view_ops();
 void define_index_ops();

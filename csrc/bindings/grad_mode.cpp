@@ -73,7 +73,9 @@ PyObject* enter(PyObject* self, PyObject*) {
 }
 
 PyObject* leave(PyObject* self, PyObject* const*, Py_ssize_t) {
-  modes = reinterpret_cast<ModeObject*>(self)->previous;
+  const Modes& previous = reinterpret_cast<ModeObject*>(self)->previous;
+  modes.grad = previous.grad;
+  modes.inference = previous.inference;
   Py_RETURN_NONE;
 }
 

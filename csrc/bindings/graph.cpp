@@ -1,51 +1,46 @@
-#include "bindings/graph.h"
-
+// The graph as Python sees it: backward, grad, and what autograd.graph needs.
 #include <pybind11/pybind11.h>
 
 #include "autograd/engine.h"
 #include "autograd/record.h"
 #include "autograd/variable.h"
 #include "bindings/arg_parser.h"
+#include "bindings/node_type.h"
+#include "bindings/python_hooks.h"
 #include "bindings/register.h"
-
-PYBIND11_DECLARE_HOLDER_TYPE(T, tapegrad::Ref<T>, true)
 
 namespace tapegrad::python {
 
 namespace py = pybind11;
-using autograd::Node;
-
-PyObject* wrap_node(Node* node) {
-  if (!node) Py_RETURN_NONE;
-  return py::cast(Ref<Node>(node)).release().ptr();
-}
+using autograd::Endpoint;
 
 namespace {
 
-std::string node_repr(const Node& node) {
-  return concat("<", node.name(), " object at ", static_cast<const void*>(&node), ">");
+/// A tensor, or a GradientEdge: the tuple (node, output_nr, ...).
+Endpoint endpoint_from(PyObject* object) {
+  if (is_tensor(object)) return {autograd::gradient_edge(get_tensor(object)), get_tensor(object)};
+  TG_CHECK_TYPE(PyTuple_Check(object) && PyTuple_GET_SIZE(object) >= 2 && is_node(PyTuple_GET_ITEM(object, 0)),
+                "expected a Tensor or a GradientEdge, but got ", Py_TYPE(object)->tp_name);
+  autograd::Node& node = get_node(PyTuple_GET_ITEM(object, 0));
+  const int64_t output = get_integer(PyTuple_GET_ITEM(object, 1));
+  TG_CHECK_INDEX(output >= 0 && output < node.output_count(), "GradientEdge: ", node.name(), " has ",
+                 node.output_count(), " outputs, there is no output ", output);
+  return {{Ref<autograd::Node>(&node), static_cast<uint32_t>(output)}, {}};
 }
 
-py::tuple next_functions(Node& node) {
-  py::list functions;
-  for (const autograd::Edge& edge : node.edges())
-    functions.append(py::make_tuple(edge.node ? py::cast(edge.node) : py::none(), edge.input_nr));
-  return py::tuple(functions);
+bool is_gradient_edge(PyObject* object) {
+  return PyTuple_Check(object) && PyTuple_GET_SIZE(object) >= 2 && is_node(PyTuple_GET_ITEM(object, 0));
 }
 
-py::object saved_attribute(Node& node, const std::string& name) {
-  py::object found;
-  node.visit_saved([&](const char* key, const Tensor& tensor) {
-    if (name == std::string("_saved_") + key) found = py::reinterpret_steal<py::object>(wrap(tensor));
-  });
-  if (!found) throw py::attribute_error("'" + node.name() + "' object has no attribute '" + name + "'");
-  return found;
-}
-
-py::object variable(Node& node) {
-  if (!node.is_accumulator())
-    throw py::attribute_error("'" + node.name() + "' object has no attribute 'variable'");
-  return py::reinterpret_steal<py::object>(wrap(static_cast<autograd::AccumulateGrad&>(node).variable));
+/// One tensor or GradientEdge, a sequence of them, or None.
+std::vector<Endpoint> endpoints_from(PyObject* object) {
+  if (object == Py_None) return {};
+  if (is_tensor(object) || is_gradient_edge(object)) return {endpoint_from(object)};
+  Object sequence = checked(PySequence_Fast(object, "expected a Tensor or a sequence of Tensors"));
+  std::vector<Endpoint> endpoints;
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(sequence.get()); ++i)
+    endpoints.push_back(endpoint_from(PySequence_Fast_GET_ITEM(sequence.get(), i)));
+  return endpoints;
 }
 
 std::vector<Tensor> tensors_from(PyObject* object) {
@@ -60,13 +55,6 @@ std::vector<Tensor> tensors_from(PyObject* object) {
     tensors.push_back(item == Py_None ? Tensor() : get_tensor(item));
   }
   return tensors;
-}
-
-PyObject* to_tuple(std::span<const Tensor> tensors) {
-  Object tuple = checked(PyTuple_New(static_cast<Py_ssize_t>(tensors.size())));
-  for (size_t i = 0; i < tensors.size(); ++i)
-    PyTuple_SET_ITEM(tuple.get(), static_cast<Py_ssize_t>(i), wrap(tensors[i]));
-  return tuple.release();
 }
 
 /// A Python callable as a C++ object that a node may own.
@@ -85,57 +73,65 @@ std::vector<Tensor> hooked_identity(const std::vector<Tensor>& inputs, PyObject*
       "BackwardHookFunctionBackward", outputs, inputs, {}, [holder](autograd::Backward& b) {
         std::vector<Tensor> arrived;
         for (int i = 0; i < b.input_count(); ++i) arrived.push_back(b.grad(i));
-        Object gradients = Object::steal(to_tuple(arrived));
-        Object result = checked(PyObject_CallOneArg(holder->function.get(), gradients.get()));
+        const Object gradients = tuple_of(arrived);
+        const Object result = checked(PyObject_CallOneArg(holder->function.get(), gradients.get()));
         const std::vector<Tensor> passed_on = tensors_from(result.get());
         for (size_t i = 0; i < passed_on.size(); ++i) b.give(static_cast<int>(i), passed_on[i]);
       });
   return outputs;
 }
 
-/// hook(gradients of the inputs, gradients of the outputs); what it returns replaces the former.
-struct PythonNodeHook : autograd::NodeHook {
-  explicit PythonNodeHook(PyObject* function) : function(Object::borrow(function)) {}
-  void call(std::vector<Tensor>& results, const std::vector<Tensor>& gradients) override {
-    Object computed = Object::steal(to_tuple(results)), arrived = Object::steal(to_tuple(gradients));
-    Object replaced =
-        checked(PyObject_CallFunctionObjArgs(function.get(), computed.get(), arrived.get(), nullptr));
-    if (replaced.get() != Py_None) results = tensors_from(replaced.get());
-  }
-  Object function;
-};
+py::object run_backward(py::object outputs, py::object gradients, bool keep_graph, bool create_graph,
+                        py::object inputs, bool allow_unused, bool accumulate) {
+  const auto captured =
+      autograd::backward(endpoints_from(outputs.ptr()), tensors_from(gradients.ptr()), keep_graph, create_graph,
+                         endpoints_from(inputs.ptr()), accumulate);
+  if (accumulate) return py::tuple();
+  for (size_t i = 0; i < captured.size(); ++i)
+    TG_CHECK(allow_unused || captured[i].defined(), "The differentiated Tensor at index ", i,
+             " appears to not have been used in the graph. Set allow_unused=True if this is the desired "
+             "behavior.");
+  return py::reinterpret_steal<py::object>(tuple_of(captured).release());
+}
 
-/// Takes a hook out of its node again.
-struct NodeHookHandle {
-  Ref<Node> node;
-  uint64_t id;
-  void remove() {
-    std::erase_if(node->extras().post_hooks, [&](const auto& entry) { return entry.first == id; });
-  }
-};
+void backward(const Tensor& self, PyObject* gradient, std::optional<bool> retain_graph, bool create_graph,
+              PyObject* inputs) {
+  const std::vector<Endpoint> leaves = endpoints_from(inputs);
+  TG_CHECK(inputs == Py_None || !leaves.empty(), "`inputs` argument to `backward()` cannot be empty.");
+  const Endpoint output{autograd::gradient_edge(self), self};
+  autograd::backward({&output, 1}, tensors_from(gradient), retain_graph.value_or(create_graph), create_graph,
+                     leaves, true);
+}
 
-NodeHookHandle register_node_hook(Node& node, const py::function& hook) {
-  static uint64_t next_id = 0;
-  node.extras().post_hooks.push_back({++next_id, Ref<autograd::NodeHook>(new PythonNodeHook(hook.ptr()))});
-  return {Ref<Node>(&node), next_id};
+const Tensor& detach_(const Tensor& self) {
+  TG_CHECK(!self->base,
+           "Can't detach views in-place. Use detach() instead. A view takes its history from its base.");
+  if (autograd::AutogradMeta* meta = autograd::autograd_meta_or_null(self)) autograd::stop_retaining(*meta);
+  self->grad_fn = nullptr;
+  self->requires_grad = false;
+  self->output_nr = 0;
+  return self;
+}
+
+/// (node, output_nr) of a tensor that requires a gradient.
+PyObject* gradient_edge(const Tensor& tensor) {
+  const autograd::Edge edge = autograd::gradient_edge(tensor);
+  TG_CHECK(edge.node,
+           "It is not possible to get the gradient edge for a Tensor that does not require gradients");
+  return Py_BuildValue("(Nk)", wrap_node(edge.node.get()), static_cast<unsigned long>(edge.input_nr));
 }
 
 }  // namespace
 
 void define_autograd_ops() {
   def_op("_hooked_identity(Tensor[] tensors, any callback)", hooked_identity, As::function);
+  def_op("_gradient_edge(Tensor tensor)", gradient_edge, As::function);
+  def_op(
+      "_increment_version(Tensor tensor)", [](const Tensor& tensor) { tensor.bump_version(); }, As::function);
   def_op(
       "backward(Tensor self, any gradient=None, bool? retain_graph=None, bool create_graph=False, any "
       "inputs=None)",
-      [](const Tensor& self, PyObject* gradient, std::optional<bool> retain_graph, bool create_graph,
-         PyObject* inputs) {
-        const std::vector<Tensor> leaves = tensors_from(inputs);
-        TG_CHECK(inputs == Py_None || !leaves.empty(), "`inputs` argument to `backward()` cannot be empty.");
-        const std::vector<Tensor> gradients = tensors_from(gradient);
-        autograd::backward({&self, 1}, gradients, retain_graph.value_or(create_graph), create_graph, leaves,
-                           true);
-      },
-      As::method,
+      backward, As::method,
       "Computes the gradient of this tensor with respect to the leaves and adds it to their .grad.");
   def_op(
       "requires_grad_(Tensor self, bool requires_grad=True)",
@@ -148,45 +144,14 @@ void define_autograd_ops() {
   def_op(
       "detach(Tensor input)", [](const Tensor& self) { return autograd::detach(self); },
       "The same values without history, sharing memory: writes to one are seen by the other.");
-  def_op("detach_(Tensor input)", [](const Tensor& self) -> const Tensor& {
-    TG_CHECK(!self->base,
-             "Can't detach views in-place. Use detach() instead. A view takes its history from its base.");
-    if (autograd::AutogradMeta* meta = autograd::autograd_meta_or_null(self)) autograd::stop_retaining(*meta);
-    self->grad_fn = nullptr;
-    self->requires_grad = false;
-    self->output_nr = 0;
-    return self;
-  });
+  def_op("detach_(Tensor input)", detach_);
 }
 
 void register_graph(PyObject* target) {
   auto module = py::reinterpret_borrow<py::module_>(target);
-  py::class_<NodeHookHandle>(module, "_NodeHookHandle", "Removes a hook of a node.")
-      .def("remove", &NodeHookHandle::remove);
-  py::class_<Node, Ref<Node>>(module, "Node", "An operation in the graph; grad_fn of the tensors it made.")
-      .def("name", &Node::name)
-      .def("__repr__", node_repr)
-      .def_property_readonly("next_functions", next_functions)
-      .def_property_readonly("variable", variable)
-      .def("register_hook", register_node_hook,
-           "Calls hook(grad_inputs, grad_outputs) after the node has run.")
-      .def("__getattr__", saved_attribute);
-
-  module.def("_run_backward", [](py::object tensors, py::object gradients, bool keep_graph, bool create_graph,
-                                 py::object inputs, bool allow_unused, bool accumulate) {
-    const auto outputs = tensors_from(tensors.ptr());
-    const auto wanted = tensors_from(inputs.ptr());
-    const auto captured = autograd::backward(outputs, tensors_from(gradients.ptr()), keep_graph, create_graph,
-                                             wanted, accumulate);
-    py::list results;
-    for (size_t i = 0; i < captured.size() && !accumulate; ++i) {
-      TG_CHECK(allow_unused || captured[i].defined(), "The differentiated Tensor at index ", i,
-               " appears to not have been used in the graph. Set allow_unused=True if this is the desired "
-               "behavior.");
-      results.append(py::reinterpret_steal<py::object>(wrap(captured[i])));
-    }
-    return py::tuple(results);
-  });
+  module.def("_run_backward", run_backward);
+  module.def("_current_backward_run", autograd::current_run);
+  module.def("_will_execute", [](py::object node) { return autograd::will_execute(&get_node(node.ptr())); });
   module.def(
       "is_grad_enabled", [] { return autograd::modes.grad; }, "Whether operations are being recorded.");
   module.def("_set_grad_mode", [](bool enabled) { autograd::modes.grad = enabled; });

@@ -4,6 +4,7 @@
 
 #include "bindings/arg_parser.h"
 #include "bindings/device.h"
+#include "bindings/python_function.h"
 #include "bindings/register.h"
 #include "core/memory.h"
 #include "core/parallel.h"
@@ -82,11 +83,13 @@ PYBIND11_MODULE(_C, module) {
     }
   });
   if (add_types(module.ptr()) < 0 || !make_tensor_type()) throw py::error_already_set();
+  if (add_node_type(module.ptr()) < 0 || add_function_types(module.ptr()) < 0) throw py::error_already_set();
   module.attr("Tensor") = py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(tensor_type));
   define_elementwise_ops();
   define_create_ops();
   define_autograd_ops();
   define_forward_ops();
+  define_hook_ops();
   define_matmul_ops();
   define_view_ops();
   define_index_ops();
@@ -104,5 +107,7 @@ PYBIND11_MODULE(_C, module) {
   register_module_slots(module.ptr());
   register_optim(module.ptr());
   register_generator(module.ptr());
+  if (register_saved_hooks(module.ptr()) < 0 || register_anomaly(module.ptr()) < 0)
+    throw py::error_already_set();
   if (register_grad_modes(module.ptr()) < 0 || add_device(module.ptr()) < 0) throw py::error_already_set();
 }

@@ -11,5 +11,7 @@ void register_optim(PyObject* module);
 void register_generator(PyObject* module);
 void define_dlpack_ops();
 int register_grad_modes(PyObject* module);
+int register_saved_hooks(PyObject* module);
+int register_anomaly(PyObject* module);
 
 }  // namespace tapegrad::python

@@ -3,7 +3,7 @@
 #include "autograd/variable.h"
 #include "bindings/arg_parser.h"
 #include "bindings/device.h"
-#include "bindings/graph.h"
+#include "bindings/node_type.h"
 #include "ops/views.h"
 
 namespace tapegrad::python {
@@ -135,6 +135,10 @@ PyGetSetDef tensor_attributes[] = {
     {"is_leaf", is_leaf, nullptr, "Whether no recorded operation produced this tensor.", nullptr},
     {"output_nr", output_nr, nullptr, "Which output of grad_fn this is.", nullptr},
     {"retains_grad", retains_grad, nullptr, "Whether a non-leaf keeps its gradient.", nullptr},
+    {"_backward_hooks", get_backward_hooks, set_backward_hooks, "The hooks on the gradient by id, or None.",
+     nullptr},
+    {"_post_accumulate_grad_hooks", get_post_accumulate_hooks, set_post_accumulate_hooks,
+     "The hooks after accumulation by id, or None.", nullptr},
     {"data", get_data, set_data, "The values without history, sharing memory.", nullptr},
     {"_version", version, nullptr, "How often the memory was written to in place.", nullptr},
     {"_base", base, nullptr, "The tensor that this is a view of, or None.", nullptr},

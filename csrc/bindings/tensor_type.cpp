@@ -3,7 +3,9 @@
 #include <structmember.h>
 
 #include "autograd/variable.h"
+#include "bindings/node_type.h"
 #include "bindings/numpy.h"
+#include "bindings/python_hooks.h"
 #include "bindings/tensor_data.h"
 #include "bindings/tensor_methods.h"
 
@@ -81,18 +83,25 @@ int traverse(PyObject* self, visitproc visit, void* arg) {
   auto* object = reinterpret_cast<TensorObject*>(self);
   Py_VISIT(Py_TYPE(self));
   Py_VISIT(object->dict);
-  return 0;
+  TensorImpl* impl = object->tensor.impl();
+  if (!impl || impl->references != 1 || impl->owns_python_object) return 0;
+  // What dies with the tensor: its hooks, and what belongs to the part of the graph that only it refers to.
+  if (auto* meta = autograd::autograd_meta_or_null(object->tensor))
+    for (const auto* hooks : {meta->hooks.get(), meta->post_accumulate_hooks.get()})
+      if (hooks) Py_VISIT(static_cast<const PythonTensorHooks*>(hooks)->table.get());
+  auto* node = static_cast<autograd::Node*>(impl->grad_fn.get());
+  return node && node->references == 1 ? visit_owned(node, visit, arg) : 0;
 }
 
 int clear(PyObject* self) {
   Py_CLEAR(reinterpret_cast<TensorObject*>(self)->dict);
-  return 0;
+  return 0;  // every cycle leads through the table of hooks or the attributes of a context, which are cleared
 }
 
 // An object that gets attributes may become part of a cycle, so from then on the collector looks at it.
 int set_attribute(PyObject* self, PyObject* name, PyObject* value) {
   const int status = PyObject_GenericSetAttr(self, name, value);
-  if (reinterpret_cast<TensorObject*>(self)->dict && !PyObject_GC_IsTracked(self)) PyObject_GC_Track(self);
+  if (reinterpret_cast<TensorObject*>(self)->dict) track(self);
   return status;
 }
 
@@ -114,7 +123,7 @@ PyMemberDef members[] = {
 
 PyObject* tensor_dict(PyObject* self, void*) {
   PyObject* dict = PyObject_GenericGetDict(self, nullptr);
-  if (dict && !PyObject_GC_IsTracked(self)) PyObject_GC_Track(self);
+  if (dict) track(self);
   return dict;
 }
 

@@ -33,6 +33,11 @@ PyObject* wrap(Tensor tensor);
 /// A new object of a subclass around a tensor that has no Python object yet.
 PyObject* wrap_as(PyTypeObject* type, Tensor tensor);
 
+/// Lets the garbage collector look at a tensor's object, because it may become part of a cycle.
+inline void track(PyObject* object) {
+  if (!PyObject_GC_IsTracked(object)) PyObject_GC_Track(object);
+}
+
 /// Makes the type; its attributes and slots come from the files named there. Null with an exception on
 /// failure.
 PyTypeObject* make_tensor_type();
@@ -42,6 +47,10 @@ extern PyGetSetDef tensor_attributes[];          // tensor_attributes.cpp
 PyObject* tensor_dict(PyObject* self, void*);
 Py_ssize_t tensor_length(PyObject* self);
 PyObject* tensor_get_item(PyObject* self, PyObject* key);
+PyObject* get_backward_hooks(PyObject* self, void*);  // python_hooks.cpp
+int set_backward_hooks(PyObject* self, PyObject* table, void*);
+PyObject* get_post_accumulate_hooks(PyObject* self, void*);
+int set_post_accumulate_hooks(PyObject* self, PyObject* table, void*);
 int tensor_set_item(PyObject* self, PyObject* key, PyObject* value);
 PyObject* tensor_iterate(PyObject* self);
 

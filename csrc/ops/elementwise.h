@@ -78,12 +78,17 @@ class ElementwiseNode final : public autograd::NodeWithEdges<Op::arity> {
     output_.reset();
     saved_released = true;
   }
-  void visit_saved(const std::function<void(const char*, const Tensor&)>& visit) override {
-    if (saved_released) autograd::fail_backward_twice(*this);
+  void visit_saved(autograd::SavedVisitor& visitor) override {
     constexpr const char* names[] = {"self", "other", "third"};
-    for (int i = 0; i < Op::arity; ++i)
-      if (saved_[i].defined()) visit(names[i], saved_[i].unpack(this));
-    if (output_.defined()) visit("result", output_.unpack(this));
+    constexpr unsigned used = mask(Op::uses_a) | mask(Op::uses_b) | mask(Op::uses_c);
+    for (int i = 0; i < Op::arity; ++i) {
+      if ((used >> i & 1) == 0) continue;
+      if (is_scalar_ >> i & 1)
+        visitor.number(names[i], scalars_[i]);
+      else
+        visitor.tensor(names[i], saved_[i]);
+    }
+    if constexpr ((used & kY) != 0) visitor.tensor("result", output_);
   }
 
  private:

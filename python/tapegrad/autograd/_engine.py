@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import _C
+from .graph import GradientEdge
 
 Tensors = _C.Tensor | Sequence[_C.Tensor]
 
 
 def _as_tuple(tensors: Any) -> tuple[Any, ...]:
-    return (tensors,) if isinstance(tensors, _C.Tensor) else tuple(tensors)
+    return (tensors,) if isinstance(tensors, (_C.Tensor, GradientEdge)) else tuple(tensors)
 
 
 def backward(
