@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from collections.abc import Iterator
 
 import pytest
@@ -43,3 +45,12 @@ def fresh_state() -> Iterator[None]:
     yield
     tapegrad.set_grad_enabled(True)
     tapegrad.set_default_dtype(tapegrad.float32)
+
+
+LIBRARIES = ["tapegrad"] + ["torch"] * (importlib.util.find_spec("torch") is not None)
+
+
+@pytest.fixture(params=LIBRARIES)
+def torch(request: pytest.FixtureRequest) -> ModuleType:
+    """The library under test and, where it is installed, PyTorch: a test that takes it holds for both."""
+    return importlib.import_module(request.param)

@@ -3,7 +3,6 @@
 
 KNOWN_DIFFERENCES = {
     "test_grad_modes.py::test_inference_mode": "tensors made under inference_mode are not marked",
-    "test_autograd.py::test_node_names_and_graph": "nodes share one Python class; their names are those of PyTorch",
     "test_autograd.py::test_words_of_assignment_errors": "types are named as dtypes print",
     "test_torch_parity.py::test_strides_of_views[transposed-squeeze-1]": "another of several right strides",
     "test_torch_parity.py::test_strides_of_views[transposed-squeeze-2]": "another of several right strides",

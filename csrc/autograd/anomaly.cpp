@@ -39,8 +39,8 @@ void warn_of_error(Node& node) {
   const NodeExtras& extras = node.extras();
   anomaly_callbacks.warn(
       extras.trace
-          ? concat("Error detected in ", node.name(),
-                   ". Traceback of forward call that caused the error:\n", extras.trace->text())
+          ? concat("Error detected in ", node.name(), ". Traceback of forward call that caused the error:\n",
+                   extras.trace->text())
           : concat("Error detected in ", node.name(),
                    ". No forward pass information available. Enable detect anomaly during forward pass for "
                    "more information."));
@@ -48,10 +48,10 @@ void warn_of_error(Node& node) {
   for (Node* inner = &node; inner->extras().induced_by;) {
     Node* outer = inner->extras().induced_by.get();
     const Ref<ForwardTrace>& trace = outer->extras().trace;
-    anomaly_callbacks.warn(concat(
-        "\n\nPrevious calculation was induced by ", outer->name(), ". ",
-        trace ? "Traceback of forward call that induced the previous calculation:\n" + trace->text()
-              : std::string("No forward pass information available.")));
+    anomaly_callbacks.warn(
+        concat("\n\nPrevious calculation was induced by ", outer->name(), ". ",
+               trace ? "Traceback of forward call that induced the previous calculation:\n" + trace->text()
+                     : std::string("No forward pass information available.")));
     inner = outer;
   }
 }

@@ -197,7 +197,8 @@ void Engine::execute(Node* node) {
     // As in PyTorch, hooks change what is captured only where the traversal ends.
     if (!leads_on) call_tensor_hooks(*node, gradients);
     for (uint32_t i = 0; i < outputs; ++i)
-      if (gradients[i].defined() && !(accumulate_ && node->is_accumulator())) capture({owner, i}, gradients[i]);
+      if (gradients[i].defined() && !(accumulate_ && node->is_accumulator()))
+        capture({owner, i}, gradients[i]);
     if (!leads_on) return;
   }
   if (node->extras_ || node->is_accumulator()) [[unlikely]]
@@ -296,9 +297,9 @@ Tensor root_gradient(const Endpoint& output, size_t position, const Tensor& give
   const OutputMeta& meta = output.edge.node->output(output.edge.input_nr);
   const Dims shape(meta.shape);
   if (given.defined()) {
-    TG_CHECK(given.shape() == shape, "Mismatch in shape: grad_output[", position, "] has a shape of torch.Size(",
-             to_string(given.shape()), ") and output[", position, "] has a shape of torch.Size(",
-             to_string(shape), ").");
+    TG_CHECK(given.shape() == shape, "Mismatch in shape: grad_output[", position,
+             "] has a shape of torch.Size(", to_string(given.shape()), ") and output[", position,
+             "] has a shape of torch.Size(", to_string(shape), ").");
     return given.dtype() == meta.dtype ? given : gradient_ops.cast(given, meta.dtype);
   }
   TG_CHECK(count_elements(shape) == 1,

@@ -25,8 +25,8 @@ std::vector<Tensor> backward(std::span<const Endpoint> outputs, std::span<const 
                              bool keep_graph, bool create_graph, std::span<const Endpoint> inputs,
                              bool accumulate);
 
-/// The number of the backward pass that this thread is in, counted from 1; 0 outside. A pass started by a hook
-/// has its own.
+/// The number of the backward pass that this thread is in, counted from 1; 0 outside. A pass started by a
+/// hook has its own.
 uint64_t current_run();
 /// Whether the current pass, which is executing a hook, will come to `node` after it or is at it now.
 bool will_execute(Node* node);

@@ -54,8 +54,8 @@ struct NodeExtras {
   Ref<NodeHooks> post_hooks;
   Ref<RefCounted> metadata;
   Node* outputs_of = nullptr;  // the node whose outputs this one's saved outputs are, if it is not this one
-  Ref<ForwardTrace> trace;        // in anomaly mode: see anomaly.h
-  Ref<Node> induced_by;           // likewise: the node whose backward recorded this one
+  Ref<ForwardTrace> trace;     // in anomaly mode: see anomaly.h
+  Ref<Node> induced_by;        // likewise: the node whose backward recorded this one
   void* python_object = nullptr;  // the Python object that stands for the node; not owned
 };
 

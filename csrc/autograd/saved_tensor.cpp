@@ -30,7 +30,8 @@ SavedTensor::SavedTensor(const Tensor& tensor, bool is_output) : is_output_(is_o
 }
 
 void SavedTensor::register_hooks(SavedTensorHooks& hooks) {
-  TG_CHECK(!is_packed_, "Calling register_hooks on a saved tensor whose hooks have already been set. Hint: only one pair "
+  TG_CHECK(!is_packed_,
+           "Calling register_hooks on a saved tensor whose hooks have already been set. Hint: only one pair "
            "of hooks is allowed at a time.");
   TG_CHECK(tensor_.defined(), "Calling register_hooks on a saved tensor with value None is forbidden");
   const NoGrad no_grad;
@@ -44,7 +45,8 @@ void SavedTensor::register_hooks(SavedTensorHooks& hooks) {
 }
 
 PackedTensor* SavedTensor::packed() const {
-  return is_packed_ && tensor_.defined() ? static_cast<PackedSave*>(tensor_->autograd.get())->value.get() : nullptr;
+  return is_packed_ && tensor_.defined() ? static_cast<PackedSave*>(tensor_->autograd.get())->value.get()
+                                         : nullptr;
 }
 
 Tensor SavedTensor::unpack_packed(Node* owner) const {
@@ -73,7 +75,8 @@ namespace {
       scalar_type_name(tensor.dtype()), "Tensor ", to_string(tensor.shape()), "]", producer,
       " is at version ", tensor.version(), "; expected version ", expected, " instead. Hint: ", owner->name(),
       " saved this tensor for its derivative; use the out-of-place form of the operation that changed it, or "
-      "clone() the tensor before changing it.", recorded_at(owner));
+      "clone() the tensor before changing it.",
+      recorded_at(owner));
 }
 
 }  // namespace

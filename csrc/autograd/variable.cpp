@@ -156,16 +156,20 @@ void check_inplace(const Tensor& tensor, bool records) {
     if ((multi_output || tensor->view_kind == ViewKind::custom_function) && (tracked || records)) {
       Node* node = grad_fn(tensor);
       const std::string name = node ? node->name() : "a multi-view operation";
-      fail(ErrorKind::runtime, "Output ", tensor->output_nr, " of ", name.substr(0, name.find("Backward")),
-           " is a view and is being modified inplace. ",
-           multi_output
-               ? "This view is the output of a function that returns multiple views. Such functions do not allow "
-                 "the output views to be modified inplace. You should replace the inplace operation by an "
-                 "out-of-place one."
-               : "This view was created inside a custom Function (or because an input was returned as-is) and "
-                 "the autograd logic to handle view+inplace would override the custom backward associated with "
-                 "the custom Function, leading to incorrect gradients. This behavior is forbidden. You can fix "
-                 "this by cloning the output of the custom Function.");
+      fail(
+          ErrorKind::runtime, "Output ", tensor->output_nr, " of ", name.substr(0, name.find("Backward")),
+          " is a view and is being modified inplace. ",
+          multi_output
+              ? "This view is the output of a function that returns multiple views. Such functions do not "
+                "allow "
+                "the output views to be modified inplace. You should replace the inplace operation by an "
+                "out-of-place one."
+              : "This view was created inside a custom Function (or because an input was returned as-is) and "
+                "the autograd logic to handle view+inplace would override the custom backward associated "
+                "with "
+                "the custom Function, leading to incorrect gradients. This behavior is forbidden. You can "
+                "fix "
+                "this by cloning the output of the custom Function.");
     }
     TG_CHECK(tensor->view_kind != ViewKind::no_grad || !tracked,
              "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given "
@@ -204,7 +208,7 @@ class CopySlices final : public Node {
       if (edge.node) depth = std::max(depth, edge.node->depth + 1);
   }
 
-  std::string name() const override { return "CopySlices"; }
+  std::string name() const override { return "torch::autograd::CopySlices"; }
 
   void apply(std::span<Tensor> gradients, std::span<Tensor> results) override {
     const WantedScope all(nullptr);  // the function's first edge is not this node's
@@ -285,7 +289,11 @@ bool AccumulateGrad::has_hooks() const {
 }
 
 void AccumulateGrad::apply(std::span<Tensor> gradients, std::span<Tensor>) {
-  if (gradients[0].defined()) accumulate(std::move(gradients[0]));
+  if (!gradients[0].defined()) return;
+  if (has_node_hooks())
+    accumulate(gradients[0]);  // hooks see it afterwards
+  else
+    accumulate(std::move(gradients[0]));
 }
 
 void AccumulateGrad::accumulate(Tensor gradient) {

@@ -17,8 +17,8 @@ struct AutogradMeta : Pooled, RefCounted {
   TensorImpl* owner = nullptr;
   Ref<TensorHooks> hooks;                  // of a leaf; those of other tensors live in their node
   Ref<TensorHooks> post_accumulate_hooks;  // only on leaves; called with the leaf, whose .grad is complete
-  Tensor tangent;                                      // see autograd/forward.h
-  uint32_t tangent_version = 0;                        // of the tensor when it got the tangent
+  Tensor tangent;                          // see autograd/forward.h
+  uint32_t tangent_version = 0;            // of the tensor when it got the tangent
   bool holds_tangent = false;
 };
 /// Called when a tensor that holds a tangent dies.
@@ -54,8 +54,8 @@ void set_requires_grad(const Tensor& tensor, bool value);
 void retain_gradient(const Tensor& tensor);
 bool retains_gradient(const Tensor& tensor);
 void stop_retaining(AutogradMeta& meta);
-/// Where the hooks on the gradient of `tensor` are kept; null when there is no such place yet and none is to be
-/// made. Hooks belong to the value that the tensor has now: an in-place write leaves them behind.
+/// Where the hooks on the gradient of `tensor` are kept; null when there is no such place yet and none is to
+/// be made. Hooks belong to the value that the tensor has now: an in-place write leaves them behind.
 Ref<TensorHooks>* hooks_of(const Tensor& tensor, bool make);
 
 /// A tensor on the same storage that is cut from the graph; shares the version counter unless

@@ -48,7 +48,8 @@ struct PythonTrace final : autograd::ForwardTrace {
     const Object line = linecache ? Object::steal(PyObject_CallMethod(linecache.get(), "getline", "si",
                                                                       file(call).c_str(), line_number(call)))
                                   : Object();
-    const Object stripped = line ? Object::steal(PyObject_CallMethod(line.get(), "strip", nullptr)) : Object();
+    const Object stripped =
+        line ? Object::steal(PyObject_CallMethod(line.get(), "strip", nullptr)) : Object();
     if (!stripped) PyErr_Clear();
     return stripped ? PyUnicode_AsUTF8(stripped.get()) : "";
   }
@@ -101,14 +102,16 @@ PyObject* set_anomaly_mode(PyObject*, PyObject* args) {
   Py_RETURN_NONE;
 }
 PyObject* is_anomaly_enabled(PyObject*, PyObject*) { return PyBool_FromLong(autograd::modes.anomaly); }
-PyObject* is_anomaly_check_nan_enabled(PyObject*, PyObject*) { return PyBool_FromLong(autograd::modes.check_nan); }
+PyObject* is_anomaly_check_nan_enabled(PyObject*, PyObject*) {
+  return PyBool_FromLong(autograd::modes.check_nan);
+}
 
-PyMethodDef functions[] = {
-    {"_set_anomaly_mode", set_anomaly_mode, METH_VARARGS, nullptr},
-    {"is_anomaly_enabled", is_anomaly_enabled, METH_NOARGS, "is_anomaly_enabled() -> bool\n\nWhether anomaly mode is on."},
-    {"is_anomaly_check_nan_enabled", is_anomaly_check_nan_enabled, METH_NOARGS,
-     "is_anomaly_check_nan_enabled() -> bool\n\nWhether anomaly mode looks for NaN."},
-    {nullptr, nullptr, 0, nullptr}};
+PyMethodDef functions[] = {{"_set_anomaly_mode", set_anomaly_mode, METH_VARARGS, nullptr},
+                           {"is_anomaly_enabled", is_anomaly_enabled, METH_NOARGS,
+                            "is_anomaly_enabled() -> bool\n\nWhether anomaly mode is on."},
+                           {"is_anomaly_check_nan_enabled", is_anomaly_check_nan_enabled, METH_NOARGS,
+                            "is_anomaly_check_nan_enabled() -> bool\n\nWhether anomaly mode looks for NaN."},
+                           {nullptr, nullptr, 0, nullptr}};
 
 }  // namespace
 

@@ -19,9 +19,7 @@ PyObject *base_setup_context = nullptr, *base_backward = nullptr, *base_vjp = nu
 ContextObject* as_context(PyObject* self) { return reinterpret_cast<ContextObject*>(self); }
 PythonNode* node_of(PyObject* self) { return static_cast<PythonNode*>(as_context(self)->base.node); }
 
-Object attribute(PyObject* object, const char* name) {
-  return checked(PyObject_GetAttrString(object, name));
-}
+Object attribute(PyObject* object, const char* name) { return checked(PyObject_GetAttrString(object, name)); }
 template <const char* name>
 Object attribute(PyObject* object) {
   static PyObject* const interned = PyUnicode_InternFromString(name);
@@ -85,7 +83,7 @@ PyObject* represent(PyObject* self) {
   return PyUnicode_FromFormat("<torch.autograd.function.%s object at %p>", Py_TYPE(self)->tp_name, self);
 }
 
-template <PyObject* ContextObject::*member>
+template <PyObject* ContextObject::* member>
 PyObject* keep_tuple(PyObject* self, PyObject* const* items, Py_ssize_t count) {
   Object tuple = Object::steal(PyTuple_New(count));
   if (!tuple) return nullptr;
@@ -97,12 +95,12 @@ PyObject* keep_tuple(PyObject* self, PyObject* const* items, Py_ssize_t count) {
   Py_RETURN_NONE;
 }
 
-template <PyObject* ContextObject::*member>
+template <PyObject* ContextObject::* member>
 PyObject* get_member(PyObject* self, void*) {
   PyObject* value = as_context(self)->*member;
   return Py_NewRef(value ? value : Py_None);
 }
-template <PyObject* ContextObject::*member>
+template <PyObject* ContextObject::* member>
 int set_member(PyObject* self, PyObject* value, void*) {
   Py_XSETREF(as_context(self)->*member, Py_XNewRef(value == Py_None ? nullptr : value));
   return 0;
@@ -149,7 +147,7 @@ PyObject* new_unbound_context(PyTypeObject* type, PyObject*, PyObject*) {
   return self;
 }
 
-template <PyObject* ContextObject::*member>
+template <PyObject* ContextObject::* member>
 PyCFunction keeper() {
   return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(keep_tuple<member>));
 }
@@ -214,8 +212,8 @@ PyObject* make_backward_class(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
     PyObject *name, *cls;
     if (!PyArg_ParseTuple(args, "UO", &name, &cls)) throw PythonError{};
-    Object made = checked(PyObject_CallFunction(reinterpret_cast<PyObject*>(&PyType_Type), "O(O){s:O,s:s}", name,
-                                                context_type, "_forward_cls", cls, "__module__",
+    Object made = checked(PyObject_CallFunction(reinterpret_cast<PyObject*>(&PyType_Type), "O(O){s:O,s:s}",
+                                                name, context_type, "_forward_cls", cls, "__module__",
                                                 "torch.autograd.function"));
     // CPython's deallocator would clear the attributes before ours could call the deallocation off.
     reinterpret_cast<PyTypeObject*>(made.get())->tp_dealloc = deallocate;
@@ -250,8 +248,8 @@ PyObject* apply(PyObject*, PyObject* const* args, Py_ssize_t count, PyObject* ke
     const Object module = checked(PyImport_ImportModule("tapegrad.autograd.function"));
     const Object bind = attribute(module.get(), "_bind");
     std::vector<PyObject*> arguments(args, args + count + (keywords ? PyTuple_GET_SIZE(keywords) : 0));
-    const Object bound = checked(
-        PyObject_Vectorcall(bind.get(), arguments.data(), static_cast<size_t>(count), keywords));
+    const Object bound =
+        checked(PyObject_Vectorcall(bind.get(), arguments.data(), static_cast<size_t>(count), keywords));
     return apply_function(cls, methods, &PyTuple_GET_ITEM(bound.get(), 0), PyTuple_GET_SIZE(bound.get()));
   });
 }
@@ -268,22 +266,23 @@ PyObject* undifferentiable(PyObject*, PyObject* args) {
       if (output.is_floating()) autograd::set_requires_grad(output, true);
     std::vector<Tensor> results;
     for (const Tensor& output : outputs) results.push_back(autograd::detach(output));
-    autograd::record_outputs("Error", results, outputs, {},
-                             [text = std::string(message)](autograd::Backward&) { fail(ErrorKind::runtime, text); });
+    autograd::record_outputs(
+        "Error", results, outputs, {},
+        [text = std::string(message)](autograd::Backward&) { fail(ErrorKind::runtime, text); });
     return to_python(results);
   });
 }
 
-PyMethodDef functions[] = {
-    {"_apply_function", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(apply)),
-     METH_FASTCALL | METH_KEYWORDS, nullptr},
-    {"_backward_class", make_backward_class, METH_VARARGS, nullptr},
-    {"_set_function_base", set_function_base, METH_O, nullptr},
-    {"_undifferentiable", undifferentiable, METH_VARARGS, nullptr},
-    {nullptr, nullptr, 0, nullptr}};
+PyMethodDef functions[] = {{"_apply_function", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(apply)),
+                            METH_FASTCALL | METH_KEYWORDS, nullptr},
+                           {"_backward_class", make_backward_class, METH_VARARGS, nullptr},
+                           {"_set_function_base", set_function_base, METH_O, nullptr},
+                           {"_undifferentiable", undifferentiable, METH_VARARGS, nullptr},
+                           {nullptr, nullptr, 0, nullptr}};
 
-constexpr char kForward[] = "forward", kJvp[] = "jvp", kSetupContext[] = "setup_context", kBackward[] = "backward",
-               kVjp[] = "vjp", kBackwardClass[] = "_backward_cls", kForwardClass[] = "_forward_cls";
+constexpr char kForward[] = "forward", kJvp[] = "jvp", kSetupContext[] = "setup_context",
+               kBackward[] = "backward", kVjp[] = "vjp", kBackwardClass[] = "_backward_cls",
+               kForwardClass[] = "_forward_cls";
 
 }  // namespace
 

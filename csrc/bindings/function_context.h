@@ -15,6 +15,7 @@ Object jvp_of(PyObject* cls);
 /// A context for a call of the Function `cls`.
 Object new_context(PyObject* cls);
 
-PyObject* apply_function(PyObject* cls, const FunctionMethods& methods, PyObject* const* inputs, Py_ssize_t count);
+PyObject* apply_function(PyObject* cls, const FunctionMethods& methods, PyObject* const* inputs,
+                         Py_ssize_t count);
 
 }  // namespace tapegrad::python

@@ -19,8 +19,9 @@ namespace {
 /// A tensor, or a GradientEdge: the tuple (node, output_nr, ...).
 Endpoint endpoint_from(PyObject* object) {
   if (is_tensor(object)) return {autograd::gradient_edge(get_tensor(object)), get_tensor(object)};
-  TG_CHECK_TYPE(PyTuple_Check(object) && PyTuple_GET_SIZE(object) >= 2 && is_node(PyTuple_GET_ITEM(object, 0)),
-                "expected a Tensor or a GradientEdge, but got ", Py_TYPE(object)->tp_name);
+  TG_CHECK_TYPE(
+      PyTuple_Check(object) && PyTuple_GET_SIZE(object) >= 2 && is_node(PyTuple_GET_ITEM(object, 0)),
+      "expected a Tensor or a GradientEdge, but got ", Py_TYPE(object)->tp_name);
   autograd::Node& node = get_node(PyTuple_GET_ITEM(object, 0));
   const int64_t output = get_integer(PyTuple_GET_ITEM(object, 1));
   TG_CHECK_INDEX(output >= 0 && output < node.output_count(), "GradientEdge: ", node.name(), " has ",
@@ -84,8 +85,8 @@ std::vector<Tensor> hooked_identity(const std::vector<Tensor>& inputs, PyObject*
 py::object run_backward(py::object outputs, py::object gradients, bool keep_graph, bool create_graph,
                         py::object inputs, bool allow_unused, bool accumulate) {
   const auto captured =
-      autograd::backward(endpoints_from(outputs.ptr()), tensors_from(gradients.ptr()), keep_graph, create_graph,
-                         endpoints_from(inputs.ptr()), accumulate);
+      autograd::backward(endpoints_from(outputs.ptr()), tensors_from(gradients.ptr()), keep_graph,
+                         create_graph, endpoints_from(inputs.ptr()), accumulate);
   if (accumulate) return py::tuple();
   for (size_t i = 0; i < captured.size(); ++i)
     TG_CHECK(allow_unused || captured[i].defined(), "The differentiated Tensor at index ", i,

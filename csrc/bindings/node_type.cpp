@@ -32,9 +32,9 @@ PyTypeObject* type_for(const std::string& name) {
   if (!type) {
     const size_t colons = name.rfind("::");
     const std::string short_name = colons == std::string::npos ? name : name.substr(colons + 2);
-    Object made = checked(PyObject_CallFunction(reinterpret_cast<PyObject*>(&PyType_Type), "s(O){s:s,s:()}",
-                                                short_name.c_str(), node_type, "__module__", "builtins",
-                                                "__slots__"));
+    Object made =
+        checked(PyObject_CallFunction(reinterpret_cast<PyObject*>(&PyType_Type), "s(O){s:s,s:()}",
+                                      short_name.c_str(), node_type, "__module__", "builtins", "__slots__"));
     type = reinterpret_cast<PyTypeObject*>(made.release());
   }
   return type;
@@ -79,11 +79,10 @@ PyObject* next_functions(PyObject* self, void*) {
     const auto edges = node.edges();
     Object functions = checked(PyTuple_New(static_cast<Py_ssize_t>(edges.size())));
     for (size_t i = 0; i < edges.size(); ++i)
-      PyTuple_SET_ITEM(
-          functions.get(), static_cast<Py_ssize_t>(i),
-          checked(Py_BuildValue("(Nk)", wrap_node(edges[i].node.get()),
-                                static_cast<unsigned long>(edges[i].input_nr)))
-              .release());
+      PyTuple_SET_ITEM(functions.get(), static_cast<Py_ssize_t>(i),
+                       checked(Py_BuildValue("(Nk)", wrap_node(edges[i].node.get()),
+                                             static_cast<unsigned long>(edges[i].input_nr)))
+                           .release());
     return functions.release();
   });
 }
@@ -147,9 +146,11 @@ PyObject* get_attribute(PyObject* self, PyObject* key) {
 
 PyObject* list_attributes(PyObject* self, PyObject*) {
   return guarded([&] {
-    Object names = checked(PyObject_CallMethod(reinterpret_cast<PyObject*>(&PyBaseObject_Type), "__dir__", "O", self));
+    Object names =
+        checked(PyObject_CallMethod(reinterpret_cast<PyObject*>(&PyBaseObject_Type), "__dir__", "O", self));
     Node* node = as_object(self)->node;
-    if (node && node->is_accumulator()) checked(PyList_Append(names.get(), Object::steal(to_python(std::string("variable"))).get()));
+    if (node && node->is_accumulator())
+      checked(PyList_Append(names.get(), Object::steal(to_python(std::string("variable"))).get()));
     if (node)
       for (const std::string& saved : saved_attribute_names(*node))
         checked(PyList_Append(names.get(), Object::steal(to_python(saved)).get()));
@@ -169,7 +170,8 @@ PyGetSetDef attributes[] = {
     {"next_functions", next_functions, nullptr, "(node, which of its outputs) for each input.", nullptr},
     {"metadata", metadata, nullptr, "A dictionary for notes of the user.", nullptr},
     {"requires_grad", requires_grad, nullptr, "True.", nullptr},
-    {"_input_metadata", input_metadata, nullptr, "Shape, dtype and device of each gradient that arrives.", nullptr},
+    {"_input_metadata", input_metadata, nullptr, "Shape, dtype and device of each gradient that arrives.",
+     nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 PyMemberDef members[] = {
     {"__weaklistoffset__", T_PYSSIZET, offsetof(NodeObject, weak_references), READONLY, nullptr},
@@ -220,15 +222,16 @@ int visit_owned(Node* root, visitproc visit, void* arg) {
 }
 
 int add_node_type(PyObject* module) {
-  PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(deallocate)},
-                         {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
-                         {Py_tp_repr, reinterpret_cast<void*>(represent)},
-                         {Py_tp_getattro, reinterpret_cast<void*>(get_attribute)},
-                         {Py_tp_methods, methods},
-                         {Py_tp_getset, attributes},
-                         {Py_tp_members, members},
-                         {Py_tp_doc, const_cast<char*>("An operation in the graph; grad_fn of the tensors it made.")},
-                         {0, nullptr}};
+  PyType_Slot slots[] = {
+      {Py_tp_dealloc, reinterpret_cast<void*>(deallocate)},
+      {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
+      {Py_tp_repr, reinterpret_cast<void*>(represent)},
+      {Py_tp_getattro, reinterpret_cast<void*>(get_attribute)},
+      {Py_tp_methods, methods},
+      {Py_tp_getset, attributes},
+      {Py_tp_members, members},
+      {Py_tp_doc, const_cast<char*>("An operation in the graph; grad_fn of the tensors it made.")},
+      {0, nullptr}};
   PyType_Spec spec = {"tapegrad.autograd.graph.Node", sizeof(NodeObject), 0,
                       Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
   node_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));

@@ -22,7 +22,8 @@ bool contains(PyObject* tuple_or_null, PyObject* item) {
 
 }  // namespace
 
-PythonNode::PythonNode(ContextObject* context, PyObject* const* inputs, Py_ssize_t count) : context_(context) {
+PythonNode::PythonNode(ContextObject* context, PyObject* const* inputs, Py_ssize_t count)
+    : context_(context) {
   for (Py_ssize_t i = 0; i < count; ++i) {
     input_is_tensor_.push_back(is_tensor(inputs[i]));
     if (!input_is_tensor_.back()) continue;
@@ -69,8 +70,7 @@ void PythonNode::save(PyObject* tensors, PyObject* dirty) {
       continue;
     }
     TG_CHECK_TYPE(is_tensor(item), "save_for_backward can only save variables, but argument ", i,
-                  " is of type ", Py_TYPE(item)->tp_name,
-                  "; keep other values as attributes of ctx");
+                  " is of type ", Py_TYPE(item)->tp_name, "; keep other values as attributes of ctx");
     const Tensor& tensor = get_tensor(item);
     saved.emplace_back(tensor, autograd::grad_fn(tensor) == this || contains(dirty, item));
   }
@@ -155,17 +155,19 @@ void mark_written(const Call& call, const Tensor& tensor, bool is_input, int ten
   TG_CHECK(!(autograd::is_leaf(tensor) && autograd::requires_grad(tensor)),
            "a leaf Variable that requires grad has been used in an in-place operation.");
   if (!is_input)
-    checked(PyErr_WarnEx(PyExc_UserWarning,
-                         "Only input Tensors should be given to ctx.mark_dirty(). If a Tensor is not an input, "
-                         "there is no need to pass it to mark_dirty().",
-                         1));
+    checked(
+        PyErr_WarnEx(PyExc_UserWarning,
+                     "Only input Tensors should be given to ctx.mark_dirty(). If a Tensor is not an input, "
+                     "there is no need to pass it to mark_dirty().",
+                     1));
   tensor.bump_version();
   if (!call.node) return;
   if (tensor->base) {
     autograd::check_inplace(tensor, true);
-    TG_CHECK(tensors_returned == 1,
-             "If your Function modifies inplace an input that is a view of another Tensor, your Function cannot "
-             "return more than one Tensor. Give it a clone() of the view, or split it into two Functions.");
+    TG_CHECK(
+        tensors_returned == 1,
+        "If your Function modifies inplace an input that is a view of another Tensor, your Function cannot "
+        "return more than one Tensor. Give it a clone() of the view, or split it into two Functions.");
   }
   autograd::rebase_history(tensor, call.node);
 }
@@ -196,7 +198,8 @@ Object connect(const Call& call, PyObject* item, int tensors_returned) {
     }
     return Object::steal(wrap(std::move(tensor)));
   }
-  if (tensor->base) tensor->view_kind = tensors_returned > 1 ? ViewKind::multi_output : ViewKind::custom_function;
+  if (tensor->base)
+    tensor->view_kind = tensors_returned > 1 ? ViewKind::multi_output : ViewKind::custom_function;
   autograd::set_history(tensor, call.node);
   Object result = Object::steal(wrap(std::move(tensor)));
   track(result.get());  // the context may refer to it
@@ -213,7 +216,9 @@ void check_marks(PyObject* marked, const char* words) {
 Object connect_all(const Call& call, const Object& returned) {
   const bool is_tuple = PyTuple_Check(returned.get());
   const Py_ssize_t count = is_tuple ? PyTuple_GET_SIZE(returned.get()) : 1;
-  const auto item = [&](Py_ssize_t i) { return is_tuple ? PyTuple_GET_ITEM(returned.get(), i) : returned.get(); };
+  const auto item = [&](Py_ssize_t i) {
+    return is_tuple ? PyTuple_GET_ITEM(returned.get(), i) : returned.get();
+  };
   int tensors_returned = 0, dirty_returned = 0;
   PyObject* dirty = call.context->dirty;
   for (Py_ssize_t i = 0; i < count; ++i) {
@@ -221,7 +226,8 @@ Object connect_all(const Call& call, const Object& returned) {
     dirty_returned += contains(dirty, item(i));
   }
   check_marks(dirty, "mark_dirty can only accept variables, but argument ");
-  check_marks(call.context->non_differentiable, "mark_non_differentiable only accepts variable arguments, but argument ");
+  check_marks(call.context->non_differentiable,
+              "mark_non_differentiable only accepts variable arguments, but argument ");
   TG_CHECK(!dirty || dirty_returned >= PyTuple_GET_SIZE(dirty),
            "Some elements marked as dirty during the forward method were not returned as output. The inputs "
            "that are modified inplace must all be outputs of the Function.");
@@ -254,8 +260,8 @@ Object run_forward(const Call& call, const FunctionMethods& methods) {
   arguments.insert(arguments.end(), call.inputs, call.inputs + call.count);
   if (!methods.setup_context)
     return checked(PyObject_Vectorcall(methods.forward.get(), arguments.data(), arguments.size(), nullptr));
-  Object output =
-      checked(PyObject_Vectorcall(methods.forward.get(), arguments.data() + 1, arguments.size() - 1, nullptr));
+  Object output = checked(
+      PyObject_Vectorcall(methods.forward.get(), arguments.data() + 1, arguments.size() - 1, nullptr));
   Object inputs = checked(PyTuple_New(call.count));
   for (Py_ssize_t i = 0; i < call.count; ++i) PyTuple_SET_ITEM(inputs.get(), i, Py_NewRef(call.inputs[i]));
   checked(PyObject_CallFunctionObjArgs(methods.setup_context.get(), arguments[0], inputs.get(), output.get(),
@@ -294,9 +300,10 @@ void carry_tangents(const Call& call, PyObject* cls, PyObject* results) {
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(outputs.get()); ++i) {
     PyObject *output = PyTuple_GET_ITEM(outputs.get(), i), *tangent = PyTuple_GET_ITEM(computed.get(), i);
     if (!is_tensor(output) || tangent == Py_None) continue;
-    TG_CHECK_TYPE(is_tensor(tangent), "jvp returned ", Py_TYPE(tangent)->tp_name, " where it returns a Tensor or None");
-    TG_CHECK(get_tensor(tangent).shape() == get_tensor(output).shape(),
-             "jvp returned a tangent of shape ", to_string(get_tensor(tangent).shape()), " for an output of shape ",
+    TG_CHECK_TYPE(is_tensor(tangent), "jvp returned ", Py_TYPE(tangent)->tp_name,
+                  " where it returns a Tensor or None");
+    TG_CHECK(get_tensor(tangent).shape() == get_tensor(output).shape(), "jvp returned a tangent of shape ",
+             to_string(get_tensor(tangent).shape()), " for an output of shape ",
              to_string(get_tensor(output).shape()));
     autograd::make_dual(get_tensor(output), get_tensor(tangent));
   }
@@ -317,7 +324,8 @@ PyObject* apply_function(PyObject* cls, const FunctionMethods& methods, PyObject
   }
   const Object output = run_forward(call, methods);
   Object results = connect_all(call, output);
-  if (call.node && context->to_save) static_cast<PythonNode*>(call.node.get())->save(context->to_save, context->dirty);
+  if (call.node && context->to_save)
+    static_cast<PythonNode*>(call.node.get())->save(context->to_save, context->dirty);
   if (autograd::modes.forward) carry_tangents(call, cls, results.get());
   Py_CLEAR(context->saved_for_forward);
   Py_CLEAR(context->to_save);

@@ -33,7 +33,8 @@ class PythonNode final : public autograd::Node {
   void release_saved() override;
   void visit_saved(autograd::SavedVisitor& visitor) override;
 
-  /// Keeps the tensors of the tuple that save_for_backward was given; `dirty` are inputs that were written to.
+  /// Keeps the tensors of the tuple that save_for_backward was given; `dirty` are inputs that were written
+  /// to.
   void save(PyObject* tensors, PyObject* dirty);
   std::vector<bool> output_is_tensor;
   std::vector<autograd::SavedTensor> saved;

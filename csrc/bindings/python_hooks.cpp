@@ -25,7 +25,8 @@ void replace(Tensor& gradient, PyObject* returned, PyObject* hook) {
   TG_CHECK(gradient.defined(), "can't replace a None gradient with a non-None value");
   const Tensor& replacement = get_tensor(returned);
   TG_CHECK(replacement.dtype() == gradient.dtype(), "hook '", name_of(hook),
-           "' has changed the type of value (was ", type_name(gradient), " got ", type_name(replacement), ")");
+           "' has changed the type of value (was ", type_name(gradient), " got ", type_name(replacement),
+           ")");
   TG_CHECK(replacement.shape() == gradient.shape(), "hook '", name_of(hook),
            "' has changed the size of value: was ", to_string(gradient.shape()), ", got ",
            to_string(replacement.shape()));
@@ -64,11 +65,11 @@ void PythonNodeHooks::call(std::span<Tensor> gradients, std::span<const Tensor> 
   const Object second = arrived.empty() ? Object() : tuple_of(arrived);
   for_each_hook(table.get(), [&](PyObject* hook) {
     const Object first = tuple_of(gradients);
-    const Object returned =
-        checked(PyObject_CallFunctionObjArgs(hook, first.get(), second.get(), nullptr));
+    const Object returned = checked(PyObject_CallFunctionObjArgs(hook, first.get(), second.get(), nullptr));
     if (returned.get() == Py_None) return;
     TG_CHECK_TYPE(PyTuple_Check(returned.get()), "expected tuple, but hook returned '",
-                  Py_TYPE(returned.get())->tp_name, "'; a hook of a node returns a tuple of Tensors, or None");
+                  Py_TYPE(returned.get())->tp_name,
+                  "'; a hook of a node returns a tuple of Tensors, or None");
     const Py_ssize_t count = PyTuple_GET_SIZE(returned.get());
     TG_CHECK(count == static_cast<Py_ssize_t>(gradients.size()), "hook '", name_of(hook),
              "' has returned an incorrect number of values (got ", count, ", but expected ", gradients.size(),
@@ -105,8 +106,7 @@ PyObject* register_node_hook(autograd::Node& node, PyObject* hook, bool before) 
 namespace {
 
 PyObject* add_hook(const Tensor& tensor, Ref<autograd::TensorHooks>& slot, PyObject* hook, bool takes_leaf) {
-  if (!slot)
-    slot = Ref<autograd::TensorHooks>(new PythonTensorHooks(new_hook_table().get(), takes_leaf));
+  if (!slot) slot = Ref<autograd::TensorHooks>(new PythonTensorHooks(new_hook_table().get(), takes_leaf));
   track(static_cast<PyObject*>(tensor->python_object));  // a hook often refers to its tensor
   return add_to_table(static_cast<PythonTensorHooks*>(slot.get())->table.get(), hook);
 }
@@ -159,10 +159,11 @@ void define_hook_ops() {
   def_op("register_hook(Tensor self, any hook)", register_hook, As::method,
          "Calls hook(gradient) in each backward pass; what it returns, unless None, replaces the gradient. "
          "Returns a handle whose remove() takes the hook out.");
-  def_op("register_post_accumulate_grad_hook(Tensor self, any hook)", register_post_accumulate_grad_hook,
-         As::method,
-         "Calls hook(leaf) after each backward pass that has added to the leaf's .grad. Returns a handle whose "
-         "remove() takes the hook out.");
+  def_op(
+      "register_post_accumulate_grad_hook(Tensor self, any hook)", register_post_accumulate_grad_hook,
+      As::method,
+      "Calls hook(leaf) after each backward pass that has added to the leaf's .grad. Returns a handle whose "
+      "remove() takes the hook out.");
 }
 
 }  // namespace tapegrad::python

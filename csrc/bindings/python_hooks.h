@@ -7,7 +7,8 @@ namespace tapegrad::python {
 
 /// Hooks on a gradient; or, for a leaf, hooks that get the leaf itself when its .grad is complete.
 struct PythonTensorHooks final : autograd::TensorHooks {
-  PythonTensorHooks(PyObject* table, bool takes_leaf) : table(Object::borrow(table)), takes_leaf(takes_leaf) {}
+  PythonTensorHooks(PyObject* table, bool takes_leaf)
+      : table(Object::borrow(table)), takes_leaf(takes_leaf) {}
   void call(Tensor& gradient) override;
   Object table;
   bool takes_leaf;

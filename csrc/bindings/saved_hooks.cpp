@@ -14,7 +14,8 @@ namespace {
 
 /// What the pack hook returned.
 struct PythonPacked final : autograd::PackedTensor {
-  PythonPacked(Object packed, Object unpack_hook) : packed(std::move(packed)), unpack_hook(std::move(unpack_hook)) {}
+  PythonPacked(Object packed, Object unpack_hook)
+      : packed(std::move(packed)), unpack_hook(std::move(unpack_hook)) {}
   Tensor unpack() override {
     const Object result = checked(PyObject_CallOneArg(unpack_hook.get(), packed.get()));
     TG_CHECK_TYPE(is_tensor(result.get()),
@@ -32,10 +33,11 @@ struct PythonSavedTensorHooks final : autograd::SavedTensorHooks {
     const uint32_t version = tensor.version();
     const Object argument = Object::steal(wrap(tensor));
     Object packed = checked(PyObject_CallOneArg(pack_hook.get(), argument.get()));
-    TG_CHECK(tensor.version() == version,
-             "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook "
-             "cannot be modified by in-place operations as this can lead to unexpected side-effects: let the "
-             "hook change a clone().");
+    TG_CHECK(
+        tensor.version() == version,
+        "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook "
+        "cannot be modified by in-place operations as this can lead to unexpected side-effects: let the "
+        "hook change a clone().");
     return Ref<autograd::PackedTensor>(new PythonPacked(std::move(packed), unpack_hook));
   }
   Object pack_hook, unpack_hook;
@@ -49,14 +51,14 @@ Stack& stack() {
 }
 thread_local std::optional<std::string> disabled;  // the message of disable_saved_tensors_hooks
 
-void activate_top() {
-  autograd::modes.saved_tensor_hooks = stack().empty() ? nullptr : stack().back().get();
-}
+void activate_top() { autograd::modes.saved_tensor_hooks = stack().empty() ? nullptr : stack().back().get(); }
 
 PyObject* push_hooks(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
     PyObject *pack, *unpack;
     if (!PyArg_ParseTuple(args, "OO", &pack, &unpack)) throw PythonError{};
+    TG_CHECK_TYPE(PyCallable_Check(pack) && PyCallable_Check(unpack),
+                  "saved_tensors_hooks expects two functions, pack_hook and unpack_hook");
     TG_CHECK(!disabled, *disabled);
     stack().push_back(std::make_unique<PythonSavedTensorHooks>(pack, unpack));
     activate_top();
@@ -138,7 +140,8 @@ PyObject* wrap_saved_tensor(autograd::Node& node, autograd::SavedTensor& saved) 
 }
 
 int register_saved_hooks(PyObject* module) {
-  PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(deallocate)}, {Py_tp_methods, methods}, {0, nullptr}};
+  PyType_Slot slots[] = {
+      {Py_tp_dealloc, reinterpret_cast<void*>(deallocate)}, {Py_tp_methods, methods}, {0, nullptr}};
   PyType_Spec spec = {"tapegrad.autograd.SavedTensor", sizeof(SavedTensorObject), 0,
                       Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
   saved_tensor_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));

@@ -51,8 +51,9 @@ constexpr Names kNames[] = {
 }  // namespace
 
 const char* const* saved_names(const std::string& node_name) {
-  const auto* found = std::lower_bound(std::begin(kNames), std::end(kNames), std::string_view(node_name),
-                                       [](const Names& names, std::string_view key) { return names.node < key; });
+  const auto* found =
+      std::lower_bound(std::begin(kNames), std::end(kNames), std::string_view(node_name),
+                       [](const Names& names, std::string_view key) { return names.node < key; });
   return found != std::end(kNames) && found->node == node_name ? found->saved.data() : nullptr;
 }
 

@@ -212,7 +212,7 @@ def tensor_str(tensor: Tensor) -> str:
     if not usual_dtype:
         facts.append(f"dtype={dtype}")
     if tensor.grad_fn is not None:
-        facts.append(f"grad_fn=<{tensor.grad_fn.name()}>")
+        facts.append(f"grad_fn=<{type(tensor.grad_fn).__name__}>")
     elif tensor.requires_grad:
         facts.append("requires_grad=True")
     tangent = _C._unpack_dual(tensor)[1]

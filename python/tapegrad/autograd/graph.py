@@ -149,8 +149,11 @@ def register_multi_grad_hook(
     *,
     mode: Literal["all", "any"] = "all",
 ) -> _Handles:
-    """Calls `fn` in each backward pass: with "all", once the gradients of all `tensors` that the pass computes
-    are known, with the list of them (None for others); with "any", with the first of them."""
+    """Calls `fn` in each backward pass.
+
+    With "all", once the gradients of all `tensors` that the pass computes are known, with the list of them
+    (None for others); with "any", with the first of them.
+    """
     if mode not in ("all", "any"):
         raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
     lock = threading.Lock()
