@@ -11,7 +11,7 @@ void set_python_error() noexcept {
                            PyExc_IndexError,   PyExc_NotImplementedError, PyExc_AttributeError};
     PyErr_SetString(classes[static_cast<int>(error.kind())], error.what());
   } catch (const std::bad_alloc&) {
-    PyErr_NoMemory();
+    PyErr_SetString(PyExc_RuntimeError, "std::bad_alloc: out of memory; ask for fewer parts or elements");
   } catch (const std::exception& error) {
     PyErr_SetString(PyExc_RuntimeError, error.what());
   }

@@ -234,11 +234,9 @@ Tensor rebuild(const Tensor& bytes, DType dtype, int64_t offset, IntSpan shape, 
   TG_CHECK(bytes.dtype() == DType::uint8 && bytes.is_contiguous(), "expected the bytes of a storage");
   TG_CHECK(shape.size() == strides.size(), "expected one stride for each of the ", shape.size(),
            " dimensions, got ", strides.size());
-  int64_t last = offset;
-  for (size_t i = 0; i < shape.size(); ++i) last += shape[i] == 0 ? 0 : (shape[i] - 1) * strides[i];
   const bool fits = offset >= 0 &&
                     std::all_of(strides.begin(), strides.end(), [](int64_t stride) { return stride >= 0; }) &&
-                    (count_elements(shape) == 0 || last < bytes.numel() / item_size(dtype));
+                    storage_bytes_needed(shape, strides, offset, dtype) <= bytes.numel();
   TG_CHECK(fits, "a tensor of shape ", to_string(shape), " with strides ", to_string(strides),
            " does not fit its storage of ", bytes.numel(), " bytes");
   Tensor tensor = make_view(bytes, Dims{0}, Dims{1}, 0);

@@ -1,12 +1,17 @@
 #include "core/dims.h"
 
+#include <cstdlib>
+
 #include "core/error.h"
 
 namespace tapegrad {
 
 int64_t count_elements(IntSpan shape) {
   int64_t count = 1;
-  for (int64_t size : shape) count *= size;
+  for (int64_t size : shape)
+    TG_CHECK(!__builtin_mul_overflow(count, size, &count),
+             "numel: integer multiplication overflow: a tensor of shape ", to_string(shape),
+             " would have more than 2^63 - 1 elements");
   return count;
 }
 
@@ -42,6 +47,11 @@ std::string to_string(IntSpan values) {
   std::string text = "[";
   for (size_t i = 0; i < values.size(); ++i) text += (i ? ", " : "") + std::to_string(values[i]);
   return text + "]";
+}
+
+int64_t window_size(int64_t value) {
+  TG_CHECK(std::abs(value) <= INT32_MAX, "value cannot be converted to type int without overflow: ", value);
+  return value;
 }
 
 int wrap_dim(int64_t dim, int rank) {

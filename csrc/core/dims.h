@@ -136,7 +136,7 @@ using Dims = SmallDims<8>;
 /// More dimensions than this are refused wherever a shape enters.
 constexpr int kMaxDims = 64;
 
-/// Product of the sizes; 1 for an empty list.
+/// Product of the sizes, 1 for an empty list; an error when it does not fit.
 int64_t count_elements(IntSpan shape);
 /// Row-major strides, in elements.
 Dims contiguous_strides(IntSpan shape);
@@ -144,6 +144,8 @@ Dims contiguous_strides(IntSpan shape);
 Dims broadcast_shapes(IntSpan a, IntSpan b);
 /// "[2, 3]".
 std::string to_string(IntSpan values);
+/// `value` as a size of a window or its step; an error above 2^31 - 1, so that sums and products of them fit.
+int64_t window_size(int64_t value);
 /// A dimension index in [0, rank) from one in [-rank, rank); IndexError with PyTorch's words otherwise.
 int wrap_dim(int64_t dim, int rank);
 /// wrap_dim for each entry; an error when one appears twice.

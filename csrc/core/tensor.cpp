@@ -14,31 +14,62 @@ bool is_row_major(IntSpan shape, IntSpan strides) {
   return true;
 }
 
+namespace {
+
+void check_rank(size_t rank) {
+  TG_CHECK(rank <= kMaxDims, "tensors have at most ", kMaxDims, " dimensions, got ", rank);
+}
+
+[[noreturn]] void fail_size_overflow(IntSpan shape) {
+  fail(ErrorKind::runtime, "Storage size calculation overflowed with sizes=", to_string(shape));
+}
+
+}  // namespace
+
 void check_shape(IntSpan shape, DType dtype) {
-  TG_CHECK(shape.size() <= kMaxDims, "tensors have at most ", kMaxDims, " dimensions, got ", shape.size());
-  int64_t count = item_size(dtype);
-  for (int64_t size : shape) {
+  check_rank(shape.size());
+  for (int64_t size : shape)
     TG_CHECK(size >= 0, "Trying to create tensor with negative dimension ", size, ": ", to_string(shape));
-    TG_CHECK(!__builtin_mul_overflow(count, std::max<int64_t>(size, 1), &count),
-             "Storage size calculation overflowed with sizes=", to_string(shape));
+  int64_t bytes = item_size(dtype);
+  for (int64_t size : shape)
+    if (__builtin_mul_overflow(bytes, std::max<int64_t>(size, 1), &bytes)) fail_size_overflow(shape);
+}
+
+int64_t storage_bytes_needed(IntSpan shape, IntSpan strides, int64_t offset, DType dtype) {
+  if (count_elements(shape) == 0) return 0;
+  int64_t last = offset, bytes, reach;
+  bool overflow = false;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    overflow |= __builtin_mul_overflow(shape[i] - 1, strides[i], &reach);
+    overflow |= __builtin_add_overflow(last, reach, &last);
   }
+  overflow |= __builtin_add_overflow(last, 1, &last);
+  overflow |= __builtin_mul_overflow(last, item_size(dtype), &bytes);
+  TG_CHECK(!overflow, "Storage size calculation overflowed with sizes=", to_string(shape),
+           " and strides=", to_string(strides), " and storage offset ", offset);
+  return bytes;
 }
 
 Tensor empty(IntSpan shape, DType dtype) {
   auto* impl = new TensorImpl;
   Tensor tensor{impl};
   impl->dtype = dtype;
+  check_rank(shape.size());
   const int rank = static_cast<int>(shape.size());
   impl->shape.resize(rank);
   impl->strides.resize(rank);
   int64_t *sizes = impl->shape.data(), *strides = impl->strides.data();
   int64_t numel = 1, stride = 1;
+  bool overflow = false;
   for (int i = rank; i-- > 0;) {
     sizes[i] = shape[static_cast<size_t>(i)];
     strides[i] = stride;
     numel *= sizes[i];
-    stride *= std::max<int64_t>(sizes[i], 1);
+    overflow |= __builtin_mul_overflow(stride, std::max<int64_t>(sizes[i], 1), &stride);
   }
+  overflow |= __builtin_mul_overflow(stride, item_size(dtype), &stride);
+  if (overflow) [[unlikely]]
+    fail_size_overflow(shape);
   impl->numel = numel;
   impl->storage = Storage::create(static_cast<size_t>(numel) * item_size(dtype));
   impl->data = impl->storage->data();
@@ -47,10 +78,12 @@ Tensor empty(IntSpan shape, DType dtype) {
 
 void set_geometry(const Tensor& tensor, IntSpan shape, IntSpan strides, char* data) {
   TensorImpl* impl = tensor.impl();
+  check_rank(shape.size());
+  const int64_t numel = count_elements(shape);
   Dims new_shape(shape), new_strides(strides);  // the arguments may be views of what is replaced
   impl->shape = std::move(new_shape);
   impl->strides = std::move(new_strides);
-  impl->numel = count_elements(impl->shape);
+  impl->numel = numel;
   impl->is_contiguous = is_row_major(impl->shape, impl->strides);
   impl->data = data;
 }

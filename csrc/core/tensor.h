@@ -116,6 +116,9 @@ Tensor make_alias(const Tensor& tensor);
 void set_geometry(const Tensor& tensor, IntSpan shape, IntSpan strides, char* data);
 /// True when shape and strides describe row-major memory without gaps.
 bool is_row_major(IntSpan shape, IntSpan strides);
+/// Bytes from the start of a storage to the end of the last element of a geometry with such an offset, 0 when
+/// it has no elements; an error when the number does not fit. Strides are not negative.
+int64_t storage_bytes_needed(IntSpan shape, IntSpan strides, int64_t offset, DType dtype);
 /// Checks sizes: none negative, at most 64 dimensions, the byte count fits.
 void check_shape(IntSpan shape, DType dtype);
 

@@ -52,7 +52,7 @@ std::array<int64_t, 3> per_dimension(const char* name, const char* operation, in
   TG_CHECK(count == 1 || count == rank, "expected ", name, " to be a single integer value or a list of ",
            rank, " values to match the ", operation, " dimensions, but got ", name, "=", to_string(values));
   std::array<int64_t, 3> result{};
-  for (int i = 0; i < rank; ++i) result[i] = values[count == 1 ? 0 : i];
+  for (int i = 0; i < rank; ++i) result[i] = window_size(values[count == 1 ? 0 : i]);
   return result;
 }
 

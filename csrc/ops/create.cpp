@@ -38,14 +38,17 @@ Tensor arange(Scalar start, Scalar end, Scalar step, DType dtype) {
   TG_CHECK((stride > 0) == (last >= first) || last == first,
            "upper bound and lower bound inconsistent with step sign");
   const bool integral = !start.is_floating() && !end.is_floating() && !step.is_floating();
-  int64_t count;
+  const double approximate = std::ceil((last - first) / stride);
+  TG_CHECK(approximate >= 0 && approximate < 0x1p62, "invalid size, possible overflow?");
+  int64_t count = static_cast<int64_t>(approximate);
   if (integral) {
     const int64_t sign = step.to_int() > 0 ? 1 : -1;
-    count = (end.to_int() - start.to_int() + step.to_int() - sign) / step.to_int();
-  } else {
-    count = static_cast<int64_t>(std::ceil((last - first) / stride));
+    int64_t span;
+    TG_CHECK(!__builtin_sub_overflow(end.to_int(), start.to_int(), &span) &&
+                 !__builtin_add_overflow(span, step.to_int() - sign, &span),
+             "invalid size, possible overflow?");
+    count = span / step.to_int();
   }
-  TG_CHECK(count >= 0 && count < (int64_t{1} << 46), "invalid size, possible overflow?");
   Tensor tensor = empty({{count}}, dtype);
   dispatch(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;

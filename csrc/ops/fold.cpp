@@ -25,8 +25,8 @@ std::string pair(const int64_t* sizes) { return concat("(", sizes[0], ", ", size
 void read_pair(const char* name, IntSpan values, int64_t least, int64_t* pair) {
   TG_CHECK(values.size() == 1 || values.size() == 2, name, " must be an int or a tuple of two ints, but got ",
            to_string(values));
-  pair[0] = values[0];
-  pair[1] = values.back();
+  pair[0] = window_size(values[0]);
+  pair[1] = window_size(values.back());
   TG_CHECK(pair[0] >= least && pair[1] >= least, name, " should be ",
            least > 0 ? "greater than zero" : "non-negative", ", but got ", name, "_height: ", pair[0], " ",
            name, "_width: ", pair[1]);

@@ -373,7 +373,7 @@ Tensor kron(const Tensor& a, const Tensor& b) {
   Dims a_shape(2 * rank, 1), b_shape(2 * rank, 1), merged(rank, 1);
   for (int i = 0; i < a.dim(); ++i) a_shape[2 * (rank - a.dim() + i)] = a.shape()[i];
   for (int i = 0; i < b.dim(); ++i) b_shape[2 * (rank - b.dim() + i) + 1] = b.shape()[i];
-  for (int i = 0; i < rank; ++i) merged[i] = a_shape[2 * i] * b_shape[2 * i + 1];
+  for (int i = 0; i < rank; ++i) merged[i] = count_elements({{a_shape[2 * i], b_shape[2 * i + 1]}});
   return reshape(mul(reshape(a, a_shape), reshape(b, b_shape)), merged);
 }
 

@@ -43,9 +43,10 @@ Tensor pad_constant(const Tensor& x, IntSpan padding, Scalar value) {
     const int d = rank - 1 - i;
     before[d] = padding[2 * i];
     after[d] = padding[2 * i + 1];
-    shape[d] += before[d] + after[d];
+    const bool overflow = __builtin_add_overflow(shape[d], before[d], &shape[d]) ||
+                          __builtin_add_overflow(shape[d], after[d], &shape[d]);
     same = same && before[d] == 0 && after[d] == 0;
-    TG_CHECK(shape[d] >= 0, "The input size ", x.shape()[d], ", plus negative padding ", before[d], " and ",
+    TG_CHECK(!overflow && shape[d] >= 0, "The input size ", x.shape()[d], ", plus negative padding ", before[d], " and ",
              after[d], " resulted in a negative output size, which is invalid. Check dimension ", d,
              " of your input.");
   }

@@ -11,7 +11,7 @@ namespace {
 
 const char* words(int rank) { return rank == 1 ? "one int" : rank == 2 ? "two ints" : "three ints"; }
 
-int64_t entry(IntSpan values, int i) { return values[values.size() == 1 ? 0 : i]; }
+int64_t entry(IntSpan values, int i) { return window_size(values[values.size() == 1 ? 0 : i]); }
 
 int64_t floor_divide(int64_t a, int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
 
@@ -90,7 +90,7 @@ Windows adaptive_windows(const char* name, int rank, IntSpan x, IntSpan output_s
   for (int i = 0; i < rank; ++i) {
     const int d = 3 - rank + i;
     w.in[d] = x[dims - rank + i];
-    w.out[d] = entry(output_size, i);
+    w.out[d] = output_size[output_size.size() == 1 ? 0 : i];
     TG_CHECK(w.out[d] >= 0, name,
              ": elements of output_size must be greater than or equal to 0 but received ",
              to_string(output_size));

@@ -101,17 +101,22 @@ Tensor repeat(const Tensor& x, IntSpan repeats) {
   const int rank = static_cast<int>(repeats.size()), added = rank - x.dim();
   TG_CHECK(added >= 0,
            "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor");
-  // Every dimension as a pair (copies, size): (1, size) in x, (copies, size) in the result.
-  Dims shape(rank), pairs(2 * rank), once(2 * rank), inner_strides(2 * rank, 0);
+  // Every dimension as a pair (copies, size), without sizes of 1: (1, size) in x, (copies, size) in the result.
+  Dims shape(rank), pairs, once, inner_strides;
+  auto add_pair_member = [&](int64_t count, int64_t own, int64_t stride) {
+    if (count == 1) return;
+    pairs.push_back(count);
+    once.push_back(own);
+    inner_strides.push_back(stride);
+  };
   for (int i = 0; i < rank; ++i) {
     const int64_t size = i < added ? 1 : x.shape()[i - added];
-    shape[i] = repeats[i] * size;
-    pairs[2 * i] = repeats[i];
-    once[2 * i] = 1;
-    pairs[2 * i + 1] = once[2 * i + 1] = size;
-    if (i >= added && size != 1) inner_strides[2 * i + 1] = x.strides()[i - added];
+    TG_CHECK(repeats[i] >= 0 && !__builtin_mul_overflow(repeats[i], size, &shape[i]),
+             "Trying to create tensor with negative dimension or with one that is too large: repeats ",
+             to_string(repeats), " of a tensor of shape ", to_string(x.shape()));
+    add_pair_member(repeats[i], 1, 0);
+    add_pair_member(size, size, i < added ? 0 : x.strides()[i - added]);
   }
-  check_shape(shape, x.dtype());
   Tensor out = empty(shape, x.dtype());
   copy_values(make_view(out, pairs, contiguous_strides(pairs), 0),
               make_view(x, pairs, inner_strides, x.storage_offset()));
@@ -144,8 +149,9 @@ Tensor repeat_interleave(const Tensor& repeats) {
   const Tensor counts = contiguous_values(cast_values(repeats, DType::int64));
   int64_t total = 0;
   for (int64_t i = 0; i < counts.numel(); ++i) {
-    TG_CHECK(counts.data<int64_t>()[i] >= 0, "repeats can not be negative");
-    total += counts.data<int64_t>()[i];
+    const int64_t count = counts.data<int64_t>()[i];
+    TG_CHECK(count >= 0, "repeats can not be negative");
+    TG_CHECK(!__builtin_add_overflow(total, count, &total), "repeats add up to more than 2^63 - 1 elements");
   }
   Tensor index = empty({{total}}, DType::int64);
   int64_t* out = index.data<int64_t>();

@@ -89,7 +89,7 @@ Tensor as_strided(const Tensor& x, IntSpan shape, IntSpan strides, int64_t offse
     TG_CHECK(stride >= 0, "as_strided: Negative strides are not supported at the moment, got strides: ",
              to_string(strides));
   TG_CHECK(offset >= 0, "Tensor: invalid storage offset ", offset);
-  const int64_t needed = count_elements(shape) == 0 ? 0 : (offset + extent(shape, strides)) * x.item_size();
+  const int64_t needed = storage_bytes_needed(shape, strides, offset, x.dtype());
   TG_CHECK(needed <= static_cast<int64_t>(x->storage->bytes()), "setStorage: sizes ", to_string(shape),
            ", strides ", to_string(strides), ", storage offset ", offset, ", and itemsize ", x.item_size(),
            " requiring a storage size of ", needed, " are out of bounds for storage of size ",
@@ -145,6 +145,7 @@ Dims infer_shape(IntSpan shape, int64_t numel) {
   Dims sizes(shape);
   int inferred = -1;
   int64_t known = 1;
+  bool overflow = false;
   for (int i = 0; i < sizes.size(); ++i) {
     if (sizes[i] == -1) {
       TG_CHECK(inferred < 0, "only one dimension can be inferred");
@@ -152,9 +153,10 @@ Dims infer_shape(IntSpan shape, int64_t numel) {
     } else {
       TG_CHECK(sizes[i] >= 0, "invalid shape dimension ", sizes[i], " at index ", i, " of shape ",
                to_string(shape));
-      known *= sizes[i];
+      overflow |= __builtin_mul_overflow(known, sizes[i], &known);
     }
   }
+  if (overflow) known = -1;
   if (inferred >= 0 && known > 0 && numel % known == 0) {
     sizes[inferred] = numel / known;
     return sizes;
@@ -275,9 +277,14 @@ Tensor unflatten(const Tensor& x, int64_t dim, IntSpan sizes) {
   const int at = wrap_dim(dim, x.dim());
   TG_CHECK(!sizes.empty(), "unflatten: sizes must be non-empty");
   int64_t known = 1, inferred = 0;
-  for (int64_t size : sizes) (size == -1 ? ++inferred : known *= size);
+  bool overflow = false;
+  for (int64_t size : sizes)
+    if (size == -1)
+      ++inferred;
+    else
+      overflow |= __builtin_mul_overflow(known, size, &known);
   const int64_t size = x.shape()[at];
-  TG_CHECK(inferred <= 1 && (inferred ? known != 0 && size % known == 0 : known == size),
+  TG_CHECK(!overflow && inferred <= 1 && (inferred ? known != 0 && size % known == 0 : known == size),
            "unflatten: Provided sizes ", to_string(sizes), " don't multiply up to the size of dim ", at, " (",
            size, ") in the input tensor");
   Dims shape = IntSpan(x.shape()).first(at);

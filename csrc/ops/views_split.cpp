@@ -90,6 +90,7 @@ std::vector<Tensor> tensor_split(const Tensor& x, int64_t sections, int64_t dim)
   const int at = wrap_dim(dim, x.dim());
   const int64_t total = x.shape()[at], size = total / sections, longer = total % sections;
   std::vector<Tensor> pieces;
+  pieces.reserve(static_cast<size_t>(sections));
   int64_t start = 0;
   for (int64_t i = 0; i < sections; ++i) {
     const int64_t stop = start + size + (i < longer);

@@ -53,6 +53,8 @@ def group_norm(
     """Normalize (N, C, ...) over each of `num_groups` groups of channels (Wu & He, 2018)."""
     if input.dim() < 2:
         raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.dim()}")
+    if num_groups <= 0:
+        raise RuntimeError(f"Expected num groups to be greater than 0, got {num_groups}")
     batch, channels = input.shape[:2]
     _check_enough_values((batch * channels // num_groups, num_groups, *input.shape[2:]))
     return _C.group_norm(input, num_groups, weight, bias, eps)
