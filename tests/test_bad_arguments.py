@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -69,6 +70,19 @@ def spoiled_calls(case: Case) -> Iterator[tuple[list[Any], dict[str, Any]]]:
     yield args, {**kwargs, "no_such_argument": 1}
 
 
+def all_operations() -> list[Any]:
+    """The functions of the C++ module, the methods of Tensor, and the functions of nn.functional."""
+    builtin = type(torch.add)
+    found = {
+        operation.__name__: operation
+        for namespace in (torch._C, torch.Tensor)
+        for operation in vars(namespace).values()
+        if isinstance(operation, builtin)
+    }
+    functional = torch.nn.functional
+    return [*found.values(), *(getattr(functional, name) for name in functional.__all__)]
+
+
 def too_large(arguments: Any) -> bool:
     """A request for gigabytes is honest work for an allocator, not a wrong argument."""
     sizes: list[int] = []
@@ -76,7 +90,7 @@ def too_large(arguments: Any) -> bool:
     return any(value >= 2**40 for value in sizes)
 
 
-@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("op", [op for op in OPS if op.calls], ids=lambda op: op.name)
 def test_wrong_arguments_raise(op: Op) -> None:
     function = resolve(torch, op.name if op.function else f"Tensor.{op.name}")
@@ -101,11 +115,15 @@ def test_unknown_keyword_is_a_type_error(op: Op) -> None:
         function(*args, **kwargs, no_such_argument=1)
 
 
-@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
-def test_documentation(op: Op) -> None:
-    """Every spelling has a text for help(): its signature or a sentence."""
-    spellings = [resolve(torch, op.name)] if op.function else []
-    spellings += [getattr(torch.Tensor, op.short_name)] if op.method else []
-    spellings += [getattr(torch.Tensor, f"{op.short_name}_")] if op.inplace else []
-    for function in spellings:
-        assert function.__doc__ and function.__doc__.strip(), op.name
+def sentences(text: str) -> str:
+    """A documentation text without the signatures at its head."""
+    return "\n".join(line for line in text.split("\n") if not re.match(r"\w+\(.*\)( -> .*)?$", line)).strip()
+
+
+OPERATIONS = [operation for operation in all_operations() if not operation.__name__.startswith("_")]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.__name__)
+def test_documentation(operation: Any) -> None:
+    """Every public operation says in a sentence what it does."""
+    assert sentences(operation.__doc__)[-1:] == ".", operation.__doc__

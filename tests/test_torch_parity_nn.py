@@ -274,8 +274,6 @@ def test_function_has_the_signature_of_torch(name):
     theirs = parameters_of(getattr(torch.nn.functional, name))
     if theirs[0][0] == "args":  # torch chooses between two functions by return_indices
         theirs = parameters_of(getattr(torch.nn.functional, name + "_with_indices"))
-    if name.endswith("_with_indices"):
-        theirs = [parameter for parameter in theirs if parameter[0] != "return_indices"]
     assert parameters_of(getattr(tg.nn.functional, name)) == theirs
 
 

@@ -27,7 +27,7 @@ void set_gradient(const Tensor& tensor, const Tensor& gradient) {
            to_string(gradient.shape()), "' to a tensor of size '", to_string(tensor.shape()),
            "'. Please ensure that the gradient and the tensor are the same size");
   TG_CHECK(gradient.dtype() == tensor.dtype(), "attempting to assign a gradient with dtype '",
-           dtype_name(gradient.dtype()) + 6, "' to a tensor with grad_dtype '",
+           cpp_type_name(gradient.dtype()), "' to a tensor with grad_dtype '",
            scalar_type_name(tensor.dtype()), "'. Convert it with .to(tensor.dtype) first.");
   autograd_meta(tensor).grad = gradient;
 }

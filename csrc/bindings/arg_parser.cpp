@@ -488,6 +488,10 @@ void add_overload(const char* signature, Overload::Invoke invoke, void (*functio
 int publish_operations(PyObject* module) {
   if (make_operation_type() < 0) return -1;
   for (auto& [name, entry] : registry()) {
+    std::string& doc = entry.operation.doc;
+    if (doc.empty()) doc = op_doc(name);
+    const std::string base = name.substr(0, name.size() - 1);
+    if (doc.empty() && name.back() == '_' && registry().count(base)) doc = "In-place form of `" + base + "`.";
     auto make = [&operation = entry.operation](bool is_method) {
       auto* object = PyObject_New(OperationObject, operation_type);
       if (!object) throw PythonError{};

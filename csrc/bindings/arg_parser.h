@@ -74,6 +74,8 @@ void add_overload(const char* signature, Overload::Invoke invoke, void (*functio
                   const char* doc);
 /// Makes the operations callable; called once after all def_op lines of the module have run.
 int publish_operations(PyObject* module);
+/// The sentence that says what the operation does, or "".
+std::string op_doc(std::string_view name);
 /// (name, has a method, has an in-place method) of each operation.
 PyObject* operation_names();
 

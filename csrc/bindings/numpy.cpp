@@ -2,6 +2,7 @@
 // any other library work as well.
 #include "bindings/numpy.h"
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 
@@ -175,6 +176,21 @@ std::optional<DType> buffer_dtype(PyObject* object) {
   return dtype_of_format(buffer.view.format, buffer.view.itemsize);
 }
 
+namespace {
+
+/// The array's own strides where a dimension of size 1 or 0 makes them irrelevant: a buffer has made-up ones
+/// there, but PyTorch shows these.
+void read_unused_strides(PyObject* array, IntSpan shape, Py_ssize_t item_size, Dims& strides) {
+  if (std::none_of(shape.begin(), shape.end(), [](int64_t size) { return size <= 1; })) return;
+  const Object own = Object::steal(PyObject_GetAttrString(array, "strides"));
+  if (!own || !PyTuple_Check(own.get()) || PyTuple_GET_SIZE(own.get()) != strides.size())
+    return PyErr_Clear();
+  for (int i = 0; i < strides.size(); ++i)
+    strides[i] = std::max<int64_t>(get_integer(PyTuple_GET_ITEM(own.get(), i)) / item_size, 0);
+}
+
+}  // namespace
+
 Tensor share_array(PyObject* array, bool writable) {
   auto buffer = std::make_unique<BorrowedBuffer>();
   constexpr int flags = PyBUF_STRIDES | PyBUF_FORMAT;
@@ -210,6 +226,7 @@ Tensor share_array(PyObject* array, bool writable) {
     extent += (shape[i] - 1) * strides[i];
   }
   if (count_elements(shape) == 0) extent = 0;
+  read_unused_strides(array, shape, view.itemsize, strides);
   char* data = static_cast<char*>(view.buf);
   const auto bytes = static_cast<size_t>(extent * view.itemsize);
   return tensor_on(std::move(buffer), *dtype, shape, strides, data, bytes);

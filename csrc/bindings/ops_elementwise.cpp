@@ -107,9 +107,7 @@ void define_arithmetic() {
   def_op("pow_(Tensor input, Operand exponent)", pow_);
   def_op("round(Tensor input, *, int decimals=0, Tensor? out=None)",
          [](const Tensor& x, int64_t decimals) { return round(x, decimals); });
-  def_op("round_(Tensor input, *, int decimals=0)", [](const Tensor& x, int64_t decimals) {
-    return decimals == 0 ? elementwise_(Round{}, x) : copy_(x, round(x, decimals));
-  });
+  def_op("round_(Tensor input, *, int decimals=0)", round_);
   def_op("clamp_min(Tensor input, Operand min, *, Tensor? out=None)", with_out<ClampMin, Operand>);
   def_op("clamp_min_(Tensor input, Operand min)",
          [](const Tensor& a, const Operand& b) { return elementwise_(ClampMin{}, a, b); });

@@ -59,7 +59,16 @@ void define_reduce_ops() {
          });
   def_op(
       "sum_to_size(Tensor input, int[*] size)",
-      [](const Tensor& x, IntSpan size) { return sum_to_shape(x, size); }, As::method);
+      [](const Tensor& x, IntSpan size) {
+        const size_t rank = static_cast<size_t>(x.dim());
+        bool expandable = size.size() <= rank;
+        for (size_t i = 0; expandable && i < size.size(); ++i)
+          expandable = size[i] == 1 || size[i] == IntSpan(x.shape()).last(size.size())[i];
+        TG_CHECK(expandable, "size {", to_string(size), "} is not expandable to size {", to_string(x.shape()),
+                 "}.");
+        return sum_to_shape(x, size);
+      },
+      As::method);
 
   define_spread<var>("var", "");
   define_spread<std_deviation>("std", "");

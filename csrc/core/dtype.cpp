@@ -13,6 +13,12 @@ const char* scalar_type_name(DType dtype) {
   return names[static_cast<int>(dtype)];
 }
 
+const char* cpp_type_name(DType dtype) {
+  constexpr const char* names[] = {"bool", "unsigned char", "signed char", "short int",
+                                   "int",  "long int",      "float",       "double"};
+  return names[static_cast<int>(dtype)];
+}
+
 DType promote(DType a, DType b) {
   if (a == b) return a;
   if (a > b) return promote(b, a);

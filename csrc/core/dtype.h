@@ -26,6 +26,8 @@ constexpr bool is_signed(DType dtype) { return dtype != DType::bool_ && dtype !=
 const char* dtype_name(DType dtype);
 /// The name in error messages: "Float", "Long".
 const char* scalar_type_name(DType dtype);
+/// The name of the C++ type, which other error messages have: "float", "long int".
+const char* cpp_type_name(DType dtype);
 
 /// The smallest type that both can be promoted to.
 DType promote(DType a, DType b);

@@ -143,7 +143,7 @@ struct Hardsigmoid : FromInput {
   static constexpr bool binds_itself = false;
   static constexpr Domain domain = Domain::real;
   static auto forward(const auto& x) { return minimum(maximum(x + 3, 0), 6) / 6; }
-  static auto grad(const auto& g, const auto& x) { return where((x > -3) & (x < 3), g / 6, 0); }
+  static auto grad(const auto& g, const auto& x) { return where((x > -3) & (x < 3), g * (1.0 / 6), 0); }
 };
 struct Hardswish : FromInput {
   static constexpr const char* name = "hardswish";

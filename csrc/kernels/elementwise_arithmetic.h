@@ -275,7 +275,10 @@ struct ClampBetween : Ternary<kA | kB | kC, kA | kB | kC, kA | kB | kC> {
 struct ClampMin : Binary<kA | kB, kA | kB> {
   static constexpr const char* name = "clamp_min";
   static constexpr bool binds_itself = false;
+  static constexpr const char* node_name = "ClampMinBackward1";
+  static constexpr const char* node_name_with_number = "ClampMinBackward0";
   static constexpr Domain domain = Domain::number;
+  const char* node_name_here = nullptr;  // another one as a part of clamp
   static auto forward(const auto& x, const auto& low) { return maximum(x, low); }
   static auto grad_a(const auto& g, const auto& s) { return where(s.a >= s.b, g, 0); }
   static auto grad_b(const auto& g, const auto& s) { return where(s.a < s.b, g, 0); }
@@ -283,7 +286,10 @@ struct ClampMin : Binary<kA | kB, kA | kB> {
 struct ClampMax : Binary<kA | kB, kA | kB> {
   static constexpr const char* name = "clamp_max";
   static constexpr bool binds_itself = false;
+  static constexpr const char* node_name = "ClampMaxBackward1";
+  static constexpr const char* node_name_with_number = "ClampMaxBackward0";
   static constexpr Domain domain = Domain::number;
+  const char* node_name_here = nullptr;  // another one as a part of clamp
   static auto forward(const auto& x, const auto& high) { return minimum(x, high); }
   static auto grad_a(const auto& g, const auto& s) { return where(s.a <= s.b, g, 0); }
   static auto grad_b(const auto& g, const auto& s) { return where(s.a > s.b, g, 0); }

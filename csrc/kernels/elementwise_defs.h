@@ -31,8 +31,9 @@ struct Elementwise {
   static constexpr bool returns_bool = false;
   static constexpr bool mask_first = false;  // the first operand is a bool tensor, forward sees a Mask
   static constexpr const char* node_name = nullptr;  // PyTorch's, where it is not the title-cased name
-  static constexpr const char* node_name_with_number =
-      nullptr;  // if PyTorch has another one when an operand is a number
+  // If PyTorch has another one when an operand, or the first one, is a number.
+  static constexpr const char* node_name_with_number = nullptr;
+  static constexpr const char* node_name_with_first_number = nullptr;
   static constexpr unsigned uses_a = kNone, uses_b = kNone, uses_c = kNone;
   static constexpr bool takes_number = true;  // the second operand of the function may be a Python number
   static constexpr bool binds_itself = true;  // false: the Python function needs more than the operands

@@ -212,6 +212,7 @@ struct Logaddexp : Binary<kA | kB, kA | kB> {
 /// |a| with the sign of b.
 struct Copysign : Binary<kA | kY, kNothing> {
   static constexpr const char* name = "copysign";
+  static constexpr const char* node_name_with_number = "CopysignBackward1";
   static auto forward(const auto& a, const auto& b) { return copysign(a, b); }
   static auto grad_a(const auto& g, const auto& s) { return where(s.a == 0, zero_like(g), g * (s.y / s.a)); }
   static auto grad_b(const auto& g, const auto&) { return zero_like(g); }
@@ -219,6 +220,8 @@ struct Copysign : Binary<kA | kY, kNothing> {
 /// a log(b), zero where a is zero.
 struct Xlogy : Binary<kA | kB, kA | kB> {
   static constexpr const char* name = "xlogy";
+  static constexpr const char* node_name_with_number = "XlogyBackward2";
+  static constexpr const char* node_name_with_first_number = "XlogyBackward1";
   static auto forward(const auto& a, const auto& b) {
     return where((a == 0) & (b == b), zero_like(a), a * log(b));
   }

@@ -10,6 +10,8 @@
 
 namespace tapegrad {
 
+using autograd::Backward;
+
 #define TG_DEFINE_BINARY(Op, name)                                                  \
   Tensor name(const Tensor& a, const Tensor& b) { return elementwise(Op{}, a, b); } \
   Tensor name(const Tensor& a, Scalar b) { return elementwise(Op{}, a, b); }        \
@@ -272,22 +274,40 @@ const Tensor& clamp_(const Tensor& self, std::optional<Scalar> low, std::optiona
 }
 Tensor clamp(const Tensor& x, const Tensor& low, const Tensor& high) {
   TG_CHECK(low.defined() || high.defined(), "torch.clamp: At least one of 'min' or 'max' must not be None");
-  if (!high.defined()) return elementwise(ClampMin{}, x, low);
-  if (!low.defined()) return elementwise(ClampMax{}, x, high);
+  if (!high.defined()) return elementwise(ClampMin{{}, ClampBetween::node_name}, x, low);
+  if (!low.defined()) return elementwise(ClampMax{{}, ClampBetween::node_name}, x, high);
   return elementwise(ClampBetween{}, x, low, high);
 }
 const Tensor& clamp_(const Tensor& self, const Tensor& low, const Tensor& high) {
   TG_CHECK(low.defined() || high.defined(), "torch.clamp: At least one of 'min' or 'max' must not be None");
-  if (!high.defined()) return elementwise_(ClampMin{}, self, low);
-  if (!low.defined()) return elementwise_(ClampMax{}, self, high);
+  if (!high.defined()) return elementwise_(ClampMin{{}, ClampBetween::node_name}, self, low);
+  if (!low.defined()) return elementwise_(ClampMax{{}, ClampBetween::node_name}, self, high);
   return elementwise_(ClampBetween{}, self, low, high);
 }
 
-Tensor round(const Tensor& x, int64_t decimals) {
-  if (decimals == 0 || !x.is_floating()) return elementwise(Round{}, x);
+namespace {
+
+Tensor round_values(const Tensor& x, int64_t decimals) {
+  const autograd::NoGrad no_grad;
   const double scale = std::pow(10.0, static_cast<double>(std::abs(decimals)));
   return decimals > 0 ? div(elementwise(Round{}, mul(x, scale)), scale)
                       : mul(elementwise(Round{}, div(x, scale)), scale);
+}
+
+}  // namespace
+
+Tensor round(const Tensor& x, int64_t decimals) {
+  if (decimals == 0 || !x.is_floating()) return elementwise(Round{}, x);
+  return autograd::record("RoundBackward1", round_values(x, decimals), {x}, {},
+                          [](Backward& b) { return zero_like(b.grad()); });
+}
+
+const Tensor& round_(const Tensor& self, int64_t decimals) {
+  if (decimals == 0 || !self.is_floating()) return elementwise_(Round{}, self);
+  autograd::check_inplace(self, autograd::any_tracked(autograd::TensorRefs{self}));
+  copy_values(self, round_values(self, decimals));
+  return autograd::record_inplace("RoundBackward1", self, {self}, {},
+                                  [](Backward& b) { return zero_like(b.grad()); });
 }
 
 Tensor bitwise_not(const Tensor& x) {

@@ -41,6 +41,7 @@ const Tensor& clamp_(const Tensor& self, const Tensor& low, const Tensor& high);
 
 /// Rounded to `decimals` places, halves to even.
 Tensor round(const Tensor& x, int64_t decimals = 0);
+const Tensor& round_(const Tensor& self, int64_t decimals = 0);
 /// ~x: the complement of integers, the negation of bools.
 Tensor bitwise_not(const Tensor& x);
 const Tensor& bitwise_not_(const Tensor& self);

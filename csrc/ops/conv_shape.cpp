@@ -13,13 +13,6 @@ std::string by(IntSpan sizes) {
   return text.str();
 }
 
-/// The C++ name of a type, as PyTorch prints it here.
-const char* plain_name(const Tensor& x) {
-  const char* names[] = {"bool", "unsigned char", "signed char", "short int",
-                         "int",  "long int",      "float",       "double"};
-  return names[static_cast<int>(x.dtype())];
-}
-
 void check_common(int rank, const Tensor& x, const Tensor& weight, const Tensor& bias,
                   const ConvOptions& options) {
   TG_CHECK(weight.dim() == rank + 2, "expected a weight with ", rank + 2, " dimensions for a ", rank,
@@ -41,8 +34,8 @@ void check_common(int rank, const Tensor& x, const Tensor& weight, const Tensor&
   TG_CHECK(x.dtype() != DType::bool_, "convolutions are not defined for bool; convert with .float()");
   TG_CHECK(x.dtype() == weight.dtype(), "expected scalar type ", scalar_type_name(x.dtype()), " but found ",
            scalar_type_name(weight.dtype()), ": input and weight must have the same dtype");
-  TG_CHECK(!bias.defined() || bias.dtype() == x.dtype(), "Input type (", plain_name(x), ") and bias type (",
-           bias.defined() ? plain_name(bias) : "", ") should be the same");
+  TG_CHECK(!bias.defined() || bias.dtype() == x.dtype(), "Input type (", cpp_type_name(x.dtype()),
+           ") and bias type (", bias.defined() ? cpp_type_name(bias.dtype()) : "", ") should be the same");
 }
 
 }  // namespace

@@ -12,9 +12,9 @@ namespace tapegrad {
 
 namespace {
 
-// Strides of a tensor without gaps whose dimensions come in the order of `like`; false if `like` is not
-// dense.
-bool dense_strides(const Tensor& like, Dims& strides) {
+/// Whether the elements fill a block of memory without gaps, in any order of dimensions.
+bool is_dense(const Tensor& like) {
+  if (like.is_contiguous()) return true;
   const int rank = like.dim();
   Dims order(rank);
   std::iota(order.begin(), order.end(), 0);
@@ -23,13 +23,11 @@ bool dense_strides(const Tensor& like, Dims& strides) {
          j > 0 && like.strides()[static_cast<int>(order[j])] > like.strides()[static_cast<int>(order[j - 1])];
          --j)
       std::swap(order[j], order[j - 1]);
-  strides = Dims(rank);
   int64_t expected = 1;
   for (int i = rank - 1; i >= 0; --i) {
     const int dim = static_cast<int>(order[i]);
     const int64_t size = like.shape()[dim];
     if (size != 1 && like.strides()[dim] != expected) return false;
-    strides[dim] = expected;
     expected *= size;
   }
   return true;
@@ -108,9 +106,8 @@ void copy_strided(const Tensor& target, const Tensor& source) {
 
 Tensor empty_like_layout(const Tensor& like, DType dtype) {
   Tensor tensor = empty(like.shape(), dtype);
-  Dims strides;
-  if (!like.is_contiguous() && like.numel() > 0 && dense_strides(like, strides))
-    set_geometry(tensor, like.shape(), strides, tensor.raw());
+  if (!(tensor.strides() == like.strides()) && is_dense(like))
+    set_geometry(tensor, like.shape(), like.strides(), tensor.raw());
   return tensor;
 }
 
@@ -193,8 +190,7 @@ void check_no_partial_overlap(const Tensor& target, const Tensor& source) {
       target.strides() == source.strides())
     return;
   // Whether tensors with gaps meet is hard to tell: only dense ones are refused, as in PyTorch.
-  Dims strides;
-  if (!dense_strides(target, strides) || !dense_strides(source, strides)) return;
+  if (!is_dense(target) || !is_dense(source)) return;
   TG_CHECK(target.raw() >= source.raw() + source.bytes() || source.raw() >= target.raw() + target.bytes(),
            "unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
            "single memory "

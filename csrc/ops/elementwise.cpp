@@ -99,7 +99,7 @@ DType compute_type(const ElementwiseInfo& info, std::span<const Operand> operand
          "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a "
          "mask, use the `~` or `logical_not()` operator instead.");
   fail(ErrorKind::not_implemented, "\"", info.name, "_cpu\" not implemented for '", scalar_type_name(dtype),
-       "'; convert the operands to a type that it accepts.");
+       "' (convert the operands to a type that it accepts)");
 }
 
 // A Python number as an operand of a small tensor is written out this many times, which makes it an ordinary

@@ -8,6 +8,9 @@ namespace tapegrad {
 
 template <class Op>
 std::string ElementwiseNode<Op>::name() const {
+  if constexpr (requires { op_.node_name_here; })
+    if (op_.node_name_here) return op_.node_name_here;
+  if (is_scalar_ & 1 && Op::node_name_with_first_number) return Op::node_name_with_first_number;
   if (is_scalar_ && Op::node_name_with_number) return Op::node_name_with_number;
   return Op::node_name ? Op::node_name : backward_name(Op::name);
 }

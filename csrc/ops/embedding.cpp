@@ -19,8 +19,8 @@ Tensor row_index(const Tensor& weight, const Tensor& input) {
            scalar_type_name(input.dtype()), "Tensor instead (while checking arguments for embedding)");
   const int64_t rows = weight.shape()[0];
   return checked_index(input, rows, false, [&](int64_t entry) {
-    fail(ErrorKind::index, "index out of range in self: row ", entry, " of an embedding with ", rows,
-         " rows");
+    fail(ErrorKind::index, "index out of range in self (row ", entry, " of an embedding with ", rows,
+         " rows)");
   });
 }
 

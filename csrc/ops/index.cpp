@@ -28,8 +28,8 @@ Tensor vector_index(const char* name, const Tensor& x, int dim, const Tensor& in
   TG_CHECK_INDEX(index.dim() <= 1, name, "(): Index is supposed to be a vector");
   const int64_t size = x.dim() == 0 ? 1 : x.shape()[dim];
   return checked_index(as_vector(index), size, negative_allowed, [&](int64_t entry) {
-    fail(ErrorKind::index, "index out of range in self: index ", entry, " for dimension ", dim, " with size ",
-         size);
+    fail(ErrorKind::index, "index out of range in self (index ", entry, " of dimension ", dim, " with size ",
+         size, ")");
   });
 }
 

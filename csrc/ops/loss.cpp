@@ -35,7 +35,7 @@ Tensor reduced_loss(const char* node_name, const Op& op, LossReduction reduction
                     const Tensor& b, const Tensor& c = {}) {
   TG_CHECK_AS(not_implemented, a.is_floating() || b.is_floating(), "\"", Op::name,
               "_cpu\" not implemented for '", scalar_type_name(a.dtype()),
-              "'; convert the input with .float().");
+              "' (convert the input with .float())");
   const Operand operands[] = {Operand(a), Operand(b), Operand(c)};
   Tensor out = run_elementwise(elementwise_info<Op>, &op, {operands, Op::arity});
   const SmallDims<4> shape(out.shape());

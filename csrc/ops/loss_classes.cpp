@@ -277,7 +277,7 @@ Tensor cross_entropy(const Tensor& input, const Tensor& target, const Tensor& we
   check_classes(input, target, weight);
   TG_CHECK_AS(not_implemented, input.is_floating(),
               "\"log_softmax_lastdim_kernel_impl\" not implemented for '", scalar_type_name(input.dtype()),
-              "'; convert the input with .float().");
+              "' (convert the input with .float())");
   const Tensor indices = index_values(target), weights = weight_values(weight, input);
   if (label_smoothing > 0)
     return smoothed_cross_entropy(input, indices, weights, kind, ignore_index, label_smoothing);

@@ -49,7 +49,7 @@ void run_gemm(DType dtype, const Matrices& a, const char* a_data, const Matrices
     using T = typename decltype(tag)::type;
     if constexpr (std::is_same_v<T, bool>) {
       fail(ErrorKind::not_implemented,
-           "\"addmm_impl_cpu_\" not implemented for 'Bool'; convert to a number type first.");
+           "\"addmm_impl_cpu_\" not implemented for 'Bool' (convert to a number type first)");
     } else {
       const Gemm<T> gemm{.m = a.rows,
                          .n = b.columns,
@@ -75,12 +75,9 @@ void run_gemm(DType dtype, const Matrices& a, const char* a_data, const Matrices
 }
 
 void check_same_type(const Tensor& a, const Tensor& b) {
-  auto name = [](const Tensor& t) {
-    const char* names[] = {"bool", "unsigned char", "signed char", "short", "int", "long", "float", "double"};
-    return names[static_cast<int>(t.dtype())];
-  };
-  TG_CHECK(a.dtype() == b.dtype(), "expected m1 and m2 to have the same dtype, but got: ", name(a),
-           " != ", name(b), ". Convert one with .to(other.dtype).");
+  TG_CHECK(a.dtype() == b.dtype(),
+           "expected m1 and m2 to have the same dtype, but got: ", cpp_type_name(a.dtype()),
+           " != ", cpp_type_name(b.dtype()), ". Convert one with .to(other.dtype).");
 }
 
 void check_inner(const Matrices& a, const Matrices& b) {
@@ -336,17 +333,62 @@ Tensor addmm(const Tensor& input, const Tensor& a, const Tensor& b, Scalar beta,
   });
 }
 
+namespace {
+
+/// beta * input + alpha * product, recorded as one operation; `give_factors` gives the gradients of a and b,
+/// which come from alpha times that of the result.
+template <class GiveFactors>
+Tensor plus_product(const char* name, const Tensor& input, const Tensor& a, const Tensor& b, Scalar beta,
+                    Scalar alpha, Tensor (*product)(const Tensor&, const Tensor&), GiveFactors give_factors) {
+  if (!is_floating(promote(input.dtype(), a.dtype()))) {
+    beta = Scalar(beta.to_int());
+    alpha = Scalar(alpha.to_int());
+  }
+  Tensor out;
+  {
+    const autograd::NoGrad no_grad;
+    const Tensor ab = product(a, b), expanded = expand(input, ab.shape());
+    // With beta = 0 even NaN in the input must not matter.
+    out = beta.to_double() == 0 ? mul(ab, alpha) : add(mul(expanded, beta), mul(ab, alpha));
+  }
+  return record(name, std::move(out), {input, a, b}, {save(a), save(b)},
+                [beta, alpha, give_factors](Backward& back) {
+                  back.give(0, [&] { return back.grad() * beta; });
+                  if (back.needs(1) || back.needs(2)) give_factors(back, back.grad() * alpha);
+                });
+}
+
+Tensor sum_of_products(const Tensor& a, const Tensor& b) { return sum(bmm(a, b), Dims{0}); }
+
+}  // namespace
+
 Tensor baddbmm(const Tensor& input, const Tensor& a, const Tensor& b, Scalar beta, Scalar alpha) {
-  return add(mul(input, beta), mul(bmm(a, b), alpha));
+  check_same_type(input, a);
+  return plus_product("BaddbmmBackward0", input, a, b, beta, alpha, bmm, [](Backward& back, const Tensor& g) {
+    back.give(1, [&] { return bmm(g, matrix_transpose(back.saved(1))); });
+    back.give(2, [&] { return bmm(matrix_transpose(back.saved(0)), g); });
+  });
 }
 Tensor addbmm(const Tensor& input, const Tensor& a, const Tensor& b, Scalar beta, Scalar alpha) {
-  return add(mul(input, beta), mul(sum(bmm(a, b), Dims{0}), alpha));
+  check_same_type(input, a);
+  return plus_product("AddbmmBackward0", input, a, b, beta, alpha, sum_of_products,
+                      [](Backward& back, const Tensor& g) {
+                        back.give(1, [&] { return matmul(g, matrix_transpose(back.saved(1))); });
+                        back.give(2, [&] { return matmul(matrix_transpose(back.saved(0)), g); });
+                      });
 }
 Tensor addmv(const Tensor& input, const Tensor& a, const Tensor& v, Scalar beta, Scalar alpha) {
-  return add(mul(input, beta), mul(mv(a, v), alpha));
+  check_same_type(input, a);
+  return plus_product("AddmvBackward0", input, a, v, beta, alpha, mv, [](Backward& back, const Tensor& g) {
+    back.give(1, [&] { return outer(g, back.saved(1)); });
+    back.give(2, [&] { return mv(t(back.saved(0)), g); });
+  });
 }
 Tensor addr(const Tensor& input, const Tensor& a, const Tensor& b, Scalar beta, Scalar alpha) {
-  return add(mul(input, beta), mul(outer(a, b), alpha));
+  return plus_product("AddrBackward0", input, a, b, beta, alpha, outer, [](Backward& back, const Tensor& g) {
+    back.give(1, [&] { return mv(g, back.saved(1)); });
+    back.give(2, [&] { return mv(t(g), back.saved(0)); });
+  });
 }
 
 Tensor trace(const Tensor& a) {

@@ -98,7 +98,7 @@ void check_normalized_shape(const char* name, const Tensor& x, IntSpan shape) {
   TG_CHECK(fits, "Given normalized_shape=", to_string(shape), ", expected input with shape [*", wanted,
            "], but got input of size", to_string(x.shape()));
   TG_CHECK_AS(not_implemented, x.is_floating(), "\"", name, "\" not implemented for '",
-              scalar_type_name(x.dtype()), "'; convert the input with .float().");
+              scalar_type_name(x.dtype()), "' (convert the input with .float())");
 }
 void check_parameter(const char* name, const Tensor& parameter, const Tensor& x, IntSpan shape) {
   if (!parameter.defined()) return;

@@ -46,9 +46,9 @@ Tensor pad_constant(const Tensor& x, IntSpan padding, Scalar value) {
     const bool overflow = __builtin_add_overflow(shape[d], before[d], &shape[d]) ||
                           __builtin_add_overflow(shape[d], after[d], &shape[d]);
     same = same && before[d] == 0 && after[d] == 0;
-    TG_CHECK(!overflow && shape[d] >= 0, "The input size ", x.shape()[d], ", plus negative padding ", before[d], " and ",
-             after[d], " resulted in a negative output size, which is invalid. Check dimension ", d,
-             " of your input.");
+    TG_CHECK(!overflow && shape[d] >= 0, "The input size ", x.shape()[d], ", plus negative padding ",
+             before[d], " and ", after[d],
+             " resulted in a negative output size, which is invalid. Check dimension ", d, " of your input.");
   }
   if (same) return clone(x);
   Tensor out = full_values(shape, value, x.dtype());

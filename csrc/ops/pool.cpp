@@ -167,7 +167,7 @@ Tensor avg_pool(int rank, const Tensor& x, IntSpan kernel, IntSpan stride, IntSp
   const char* name = by_rank(rank, "avg_pool1d", "avg_pool2d", "avg_pool3d");
   TG_CHECK(!divisor || *divisor != 0, "divisor must be not zero");
   TG_CHECK(x.is_floating(), "\"", name, "\" not implemented for '", scalar_type_name(x.dtype()),
-           "'; convert the input with .float()");
+           "' (convert the input with .float())");
   Windows windows = sliding_windows(name, rank, x.shape(), kernel, stride, padding, {{1}}, ceil_mode);
   windows.count_include_pad = count_include_pad;
   windows.divisor = static_cast<double>(divisor.value_or(0));
@@ -177,7 +177,7 @@ Tensor avg_pool(int rank, const Tensor& x, IntSpan kernel, IntSpan stride, IntSp
 Tensor adaptive_avg_pool(int rank, const Tensor& x, IntSpan output_size) {
   const char* name = by_rank(rank, "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d");
   TG_CHECK(x.is_floating(), "\"", name, "\" not implemented for '", scalar_type_name(x.dtype()),
-           "'; convert the input with .float()");
+           "' (convert the input with .float())");
   return average(
       by_rank(rank, "AdaptiveAvgPool2DBackward0", "AdaptiveAvgPool2DBackward0", "AdaptiveAvgPool3DBackward0"),
       x, adaptive_windows(name, rank, x.shape(), output_size));

@@ -75,12 +75,6 @@ const Tensor& overwrite_floating(const char* name, const char* kernel, const Ten
   });
 }
 
-constexpr const char* c_type_name(DType dtype) {
-  constexpr const char* names[] = {"bool", "unsigned char", "signed char", "short",
-                                   "int",  "long",          "float",       "double"};
-  return names[static_cast<int>(dtype)];
-}
-
 struct Bounds {
   int64_t smallest, largest;
 };
@@ -248,9 +242,9 @@ const Tensor& random_(const Tensor& self, std::optional<int64_t> from, std::opti
     TG_CHECK(low < *to, "random_ expects 'from' to be less than 'to', but got from=", low, " >= to=", *to);
     if (!self.is_floating()) {
       TG_CHECK(low >= bounds.smallest && low <= bounds.largest, "from is out of bounds for ",
-               c_type_name(self.dtype()));
+               cpp_type_name(self.dtype()));
       TG_CHECK(*to - 1 >= bounds.smallest && *to - 1 <= bounds.largest, "to - 1 is out of bounds for ",
-               c_type_name(self.dtype()));
+               cpp_type_name(self.dtype()));
     }
   }
   const char* name = from ? "RandomBackward0" : to ? "RandomBackward1" : "RandomBackward2";
@@ -288,7 +282,7 @@ Tensor randperm(int64_t n, DType dtype, Generator& generator) {
   check_shape(Dims{n}, dtype);
   if (dtype == DType::bool_) fail(ErrorKind::not_implemented, "\"randperm\" not implemented for 'Bool'");
   TG_CHECK(n == 0 || n - 1 <= bounds_of(dtype).largest, "value cannot be converted to type ",
-           c_type_name(dtype), " without overflow");
+           cpp_type_name(dtype), " without overflow");
   Tensor out = empty(Dims{n}, dtype);
   dispatch(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;

@@ -101,7 +101,8 @@ Tensor repeat(const Tensor& x, IntSpan repeats) {
   const int rank = static_cast<int>(repeats.size()), added = rank - x.dim();
   TG_CHECK(added >= 0,
            "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor");
-  // Every dimension as a pair (copies, size), without sizes of 1: (1, size) in x, (copies, size) in the result.
+  // Every dimension as a pair (copies, size), without sizes of 1: (1, size) in x, (copies, size) in the
+  // result.
   Dims shape(rank), pairs, once, inner_strides;
   auto add_pair_member = [&](int64_t count, int64_t own, int64_t stride) {
     if (count == 1) return;

@@ -270,7 +270,7 @@ ValuesAndIndices select_along(const Tensor& x, int dim, bool keepdim, Choose cho
 
 void check_median_type(const Tensor& x) {
   TG_CHECK_AS(not_implemented, x.dtype() != DType::bool_,
-              "\"median_cpu\" not implemented for 'Bool'; convert it with .int().");
+              "\"median_cpu\" not implemented for 'Bool' (convert it with .int())");
 }
 
 std::tuple<Tensor, Tensor> median_along(const char* node_name, bool ignore_nan, const Tensor& x, int64_t dim,

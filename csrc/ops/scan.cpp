@@ -148,7 +148,7 @@ std::tuple<Tensor, Tensor> cummin(const Tensor& x, int64_t dim) {
 Tensor logcumsumexp(const Tensor& x, int64_t dim) {
   const int at = wrap_dim(dim, x.dim());
   TG_CHECK_AS(not_implemented, x.is_floating(), "\"logcumsumexp_out_cpu\" not implemented for '",
-              scalar_type_name(x.dtype()), "'; convert the input with .float().");
+              scalar_type_name(x.dtype()), "' (convert the input with .float())");
   const Tensor out = scan_values(kernels->scan.logcumsumexp[x.dtype() == DType::float64], x, at);
   return record("LogcumsumexpBackward0", out, {x}, {save(x), save_output(out)}, [at](Backward& b) {
     const Tensor x = b.saved(0), y = b.saved(1);

@@ -60,7 +60,7 @@ Tensor floating_input(const char* name, const Tensor& x, int dim, std::optional<
   const DType compute = dtype.value_or(x.dtype());
   TG_CHECK_AS(not_implemented, is_floating(compute), "\"", name, dim + 1 < x.dim() ? "" : "_lastdim",
               "_kernel_impl\" not implemented for '", scalar_type_name(compute),
-              "'; convert the input with .float() or pass dtype=torch.float32.");
+              "' (convert the input with .float() or pass dtype=torch.float32)");
   return cast_if_needed(x, compute);
 }
 

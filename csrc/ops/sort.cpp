@@ -113,8 +113,8 @@ Tensor argsort(const Tensor& x, int64_t dim, bool descending) {
 std::tuple<Tensor, Tensor> topk(const Tensor& x, int64_t k, int64_t dim, bool largest, bool sorted) {
   const int at = wrap_dim(dim, x.dim());
   const Lines lines(x, at);
-  TG_CHECK(k >= 0 && k <= lines.length(), "selected index k out of range: k is ", k, " and dimension ", at,
-           " has size ", lines.length());
+  TG_CHECK(k >= 0 && k <= lines.length(), "selected index k out of range (k is ", k, " and dimension ", at,
+           " has size ", lines.length(), ")");
   check_length("topk", lines.length());
   auto [values, indices] = pick(lines, k, largest, [&](auto& sorter) { sorter.select(k, sorted); });
   return {record_pick("TopkBackward0", values, x, indices, at), indices};

@@ -169,29 +169,25 @@ Dims infer_shape(IntSpan shape, int64_t numel) {
 }
 
 std::optional<Dims> view_strides(const Tensor& x, IntSpan shape) {
-  if (x.is_contiguous() || x.numel() == 0) return contiguous_strides(shape);
   const Dims &old_shape = x.shape(), &old_strides = x.strides();
-  Dims strides(static_cast<int>(shape.size()));
+  if (x.numel() == 0) return old_shape == Dims(shape) ? old_strides : contiguous_strides(shape);
+  Dims strides(static_cast<int>(shape.size()), 1);
   // From the back: take the longest run of old dimensions that is evenly spaced, and cut it into new
   // dimensions.
   int next = strides.size() - 1;
-  for (int i = x.dim() - 1; i >= 0;) {
-    int64_t run = old_shape[i], base = old_strides[i];
-    int first = i;
-    while (first > 0 && (old_shape[first - 1] == 1 || run == 1 || old_strides[first - 1] == run * base)) {
-      --first;
-      if (run == 1) base = old_strides[first];
-      run *= old_shape[first];
-    }
+  int64_t run = 1, base = x.dim() > 0 ? old_strides.back() : 1;
+  for (int i = x.dim() - 1; i >= 0; --i) {
+    run *= old_shape[i];
+    if (i > 0 && (old_shape[i - 1] == 1 || old_strides[i - 1] == run * base)) continue;
     int64_t taken = 1;
-    while (next >= 0 && (taken < run || shape[next] == 1)) {
+    for (; next >= 0 && (taken < run || shape[next] == 1); --next) {
       strides[next] = taken * base;
-      taken *= shape[next--];
+      taken *= shape[next];
     }
     if (taken != run) return std::nullopt;
-    i = first - 1;
+    if (i > 0) base = old_strides[i - 1];
+    run = 1;
   }
-  for (; next >= 0; --next) strides[next] = 1;
   return strides;
 }
 

@@ -103,6 +103,7 @@ def max_pool1d_with_indices(
     padding: Any = 0,
     dilation: Any = 1,
     ceil_mode: bool = False,
+    return_indices: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """`max_pool1d` and the flat indices of the chosen values."""
     return _C.max_pool1d_with_indices(input, kernel_size, _given(stride), padding, dilation, ceil_mode)
@@ -115,6 +116,7 @@ def max_pool2d_with_indices(
     padding: Any = 0,
     dilation: Any = 1,
     ceil_mode: bool = False,
+    return_indices: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """`max_pool2d` and the flat indices of the chosen values."""
     return _C.max_pool2d_with_indices(input, kernel_size, _given(stride), padding, dilation, ceil_mode)
@@ -127,6 +129,7 @@ def max_pool3d_with_indices(
     padding: Any = 0,
     dilation: Any = 1,
     ceil_mode: bool = False,
+    return_indices: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """`max_pool3d` and the flat indices of the chosen values."""
     return _C.max_pool3d_with_indices(input, kernel_size, _given(stride), padding, dilation, ceil_mode)
