@@ -178,10 +178,10 @@ std::optional<DType> buffer_dtype(PyObject* object) {
 
 namespace {
 
-/// The array's own strides where a dimension of size 1 or 0 makes them irrelevant: a buffer has made-up ones
+/// The array's own strides where a dimension of size 1 makes them irrelevant: a buffer has made-up ones
 /// there, but PyTorch shows these.
 void read_unused_strides(PyObject* array, IntSpan shape, Py_ssize_t item_size, Dims& strides) {
-  if (std::none_of(shape.begin(), shape.end(), [](int64_t size) { return size <= 1; })) return;
+  if (std::none_of(shape.begin(), shape.end(), [](int64_t size) { return size == 1; })) return;
   const Object own = Object::steal(PyObject_GetAttrString(array, "strides"));
   if (!own || !PyTuple_Check(own.get()) || PyTuple_GET_SIZE(own.get()) != strides.size())
     return PyErr_Clear();
@@ -225,8 +225,12 @@ Tensor share_array(PyObject* array, bool writable) {
     strides[i] = view.strides[i] / view.itemsize;
     extent += (shape[i] - 1) * strides[i];
   }
-  if (count_elements(shape) == 0) extent = 0;
-  read_unused_strides(array, shape, view.itemsize, strides);
+  if (count_elements(shape) == 0) {
+    extent = 0;
+    strides = contiguous_strides(shape);
+  } else {
+    read_unused_strides(array, shape, view.itemsize, strides);
+  }
   char* data = static_cast<char*>(view.buf);
   const auto bytes = static_cast<size_t>(extent * view.itemsize);
   return tensor_on(std::move(buffer), *dtype, shape, strides, data, bytes);

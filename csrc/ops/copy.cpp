@@ -177,6 +177,7 @@ void resize_output(const Tensor& out, IntSpan shape) {
 }
 
 void check_no_internal_overlap(const Tensor& tensor) {
+  if (tensor.numel() == 0) return;
   for (int i = 0; i < tensor.dim(); ++i)
     TG_CHECK(tensor.strides()[i] != 0 || tensor.shape()[i] <= 1,
              "unsupported operation: more than one element of the written-to tensor refers to a single "

@@ -238,6 +238,8 @@ def lay_out(library: Any, array: np.ndarray, layout: str) -> Any:
     if layout == "strided":
         spread = np.zeros((*array.shape, 2), array.dtype)
         spread[..., 1] = array
+        if not array.size:  # NumPy's strides of empty arrays are arbitrary
+            return library.zeros(spread.shape, dtype=getattr(library, array.dtype.name))[..., 1]
         return library.tensor(spread)[..., 1]
     return library.tensor(array)
 
