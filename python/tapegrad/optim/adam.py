@@ -62,46 +62,12 @@ class Adam(Optimizer):
             if values and not isinstance(values["step"], Tensor):
                 values["step"] = _C.tensor(float(values["step"]))
 
-    def _start(self, param: Tensor, amsgrad: bool) -> dict[str, Any]:
-        state = {
-            "step": _C.tensor(0.0, dtype=_C.float32),
-            "exp_avg": _C.zeros_like(param, requires_grad=False),
-            "exp_avg_sq": _C.zeros_like(param, requires_grad=False),
-        }
-        if amsgrad:
-            state["max_exp_avg_sq"] = _C.zeros_like(param, requires_grad=False)
-        return state
-
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the parameters once; `closure` computes the loss again and is called with gradients
         enabled."""
         loss = self._run(closure)
         for group in self.param_groups:
-            params = [param for param in group["params"] if param.grad is not None]
-            if not params:
-                continue
-            amsgrad = group["amsgrad"]
-            states = [self.state[param] for param in params]
-            for param, state in zip(params, states, strict=True):
-                if not state:
-                    state.update(self._start(param, amsgrad))
-            beta1, beta2 = group["betas"]
-            _C._adam_step(
-                params,
-                [param.grad for param in params],
-                [state["exp_avg"] for state in states],
-                [state["exp_avg_sq"] for state in states],
-                [state["max_exp_avg_sq"] for state in states] if amsgrad else [],
-                [state["step"] for state in states],
-                float(group["lr"]),
-                float(beta1),
-                float(beta2),
-                group["eps"],
-                group["weight_decay"],
-                group["decoupled_weight_decay"],
-                amsgrad,
-                group["maximize"],
-            )
+            _C._adam_step(group, self.state)
         return loss
 
 

@@ -57,24 +57,5 @@ class SGD(Optimizer):
         enabled."""
         loss = self._run(closure)
         for group in self.param_groups:
-            params = [param for param in group["params"] if param.grad is not None]
-            if not params:
-                continue
-            grads = [param.grad for param in params]
-            momentum = group["momentum"]
-            buffers: list[Any] = [self.state[p].get("momentum_buffer") for p in params] if momentum else []
-            buffers = _C._sgd_step(
-                params,
-                grads,
-                buffers,
-                float(group["lr"]),
-                momentum,
-                group["dampening"],
-                group["weight_decay"],
-                group["nesterov"],
-                group["maximize"],
-            )
-            if momentum:
-                for param, buffer in zip(params, buffers, strict=True):
-                    self.state[param]["momentum_buffer"] = buffer
+            _C._sgd_step(group, self.state)
         return loss
