@@ -6,6 +6,7 @@
 #include <map>
 
 #include "bindings/device.h"
+#include "bindings/overrides.h"
 #include "ops/copy.h"
 
 namespace tapegrad::python {
@@ -258,10 +259,15 @@ PyObject* call_operation(PyObject* self, PyObject* const* args, size_t flags, Py
     PyObject* slots[kMaxParameters];
     Object gathered;
     Mismatch mismatch{};
+    const Py_ssize_t total = count + (keywords ? PyTuple_GET_SIZE(keywords) : 0);
+    if (overriding_types_exist && operation.overridable && any_overrides(args, total)) [[unlikely]]
+      return call_override(self, args, count, keywords);
     for (const Overload& overload : operation.overloads) {
       mismatch = bind(overload, args, count, keywords, slots, gathered);
       if (mismatch.reason == Fit::yes) return overload.invoke(overload, slots);
     }
+    if (operation.overridable && any_overrides(args, total))  // by an object that is no tensor
+      return call_override(self, args, count, keywords);
     explain(operation, mismatch, args, count, keywords, reinterpret_cast<OperationObject*>(self)->is_method);
   } catch (...) {
     set_python_error();
@@ -278,6 +284,10 @@ PyObject* operation_repr(PyObject* self) {
 }
 PyObject* operation_name(PyObject* self, void*) {
   return PyUnicode_FromString(reinterpret_cast<OperationObject*>(self)->operation->name.c_str());
+}
+PyObject* operation_qualified_name(PyObject* self, void*) {
+  const auto* object = reinterpret_cast<OperationObject*>(self);
+  return to_python((object->is_method ? "Tensor." : "") + object->operation->name);
 }
 PyObject* operation_module(PyObject*, void*) { return PyUnicode_FromString("tapegrad"); }
 PyObject* operation_doc(PyObject* self, void*) {
@@ -296,7 +306,7 @@ PyObject* operation_signatures(PyObject* self, void*) {
 PyObject* operation_reduce(PyObject* self, PyObject*) { return operation_name(self, nullptr); }
 
 PyGetSetDef operation_attributes[] = {{"__name__", operation_name, nullptr, nullptr, nullptr},
-                                      {"__qualname__", operation_name, nullptr, nullptr, nullptr},
+                                      {"__qualname__", operation_qualified_name, nullptr, nullptr, nullptr},
                                       {"__module__", operation_module, nullptr, nullptr, nullptr},
                                       {"__doc__", operation_doc, nullptr, nullptr, nullptr},
                                       {"_signatures", operation_signatures, nullptr, nullptr, nullptr},
@@ -480,6 +490,7 @@ void add_overload(const char* signature, Overload::Invoke invoke, void (*functio
   overload.function = function;
   auto& entry = registry()[name];
   entry.operation.name = name;
+  entry.operation.overridable = name != "_make_subclass";  // which makes the instances that override
   entry.where = where;
   if (*doc) entry.operation.doc = doc;
   entry.operation.overloads.push_back(std::move(overload));

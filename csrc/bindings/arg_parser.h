@@ -62,6 +62,7 @@ struct Overload {
 struct Operation {
   std::string name;
   std::string doc;
+  bool overridable = true;  // by __torch_function__
   std::vector<Overload> overloads;
 };
 

@@ -5,6 +5,7 @@
 #include "bindings/arg_parser.h"
 #include "bindings/device.h"
 #include "bindings/python_function.h"
+#include "bindings/overrides.h"
 #include "bindings/register.h"
 #include "core/memory.h"
 #include "core/parallel.h"
@@ -85,6 +86,7 @@ PYBIND11_MODULE(_C, module) {
   if (add_types(module.ptr()) < 0 || !make_tensor_type()) throw py::error_already_set();
   if (add_node_type(module.ptr()) < 0 || add_function_types(module.ptr()) < 0) throw py::error_already_set();
   module.attr("Tensor") = py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(tensor_type));
+  register_overrides(module.ptr());
   define_elementwise_ops();
   define_create_ops();
   define_autograd_ops();

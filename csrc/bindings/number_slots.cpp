@@ -1,5 +1,6 @@
 // The operators of Tensor. They bypass the argument parser: an operator has two operands and no keywords.
 #include "bindings/arg_parser.h"
+#include "bindings/overrides.h"
 #include "ops/ops.h"
 
 namespace tapegrad::python {
@@ -126,7 +127,64 @@ int tensor_is_true(PyObject* self) {
   });
 }
 
-PyObject* compare_tensors(PyObject* a, PyObject* b, int operation) {
+// Operands that override the operator: see Note [Overriding types]
+
+struct Method {
+  int slot;
+  const char* name;       // tensor (op) other is tensor.name(other)
+  const char* reflected;  // and other (op) tensor is tensor.reflected(other)
+};
+constexpr Method methods[] = {
+    {Py_nb_add, "add", "add"},
+    {Py_nb_subtract, "sub", "__rsub__"},
+    {Py_nb_multiply, "mul", "mul"},
+    {Py_nb_true_divide, "div", "__rtruediv__"},
+    {Py_nb_floor_divide, "__floordiv__", "__rfloordiv__"},
+    {Py_nb_remainder, "remainder", "__rmod__"},
+    {Py_nb_power, "pow", "__rpow__"},
+    {Py_nb_matrix_multiply, "matmul", "__rmatmul__"},
+    {Py_nb_and, "__and__", "__rand__"},
+    {Py_nb_or, "__or__", "__ror__"},
+    {Py_nb_xor, "__xor__", "__rxor__"},
+    {Py_nb_lshift, "__lshift__", "__rlshift__"},
+    {Py_nb_rshift, "__rshift__", "__rrshift__"},
+    {Py_nb_inplace_add, "add_", nullptr},
+    {Py_nb_inplace_subtract, "sub_", nullptr},
+    {Py_nb_inplace_multiply, "mul_", nullptr},
+    {Py_nb_inplace_true_divide, "div_", nullptr},
+    {Py_nb_inplace_floor_divide, "floor_divide_", nullptr},
+    {Py_nb_inplace_remainder, "remainder_", nullptr},
+    {Py_nb_inplace_power, "pow_", nullptr},
+    {Py_nb_inplace_and, "__iand__", nullptr},
+    {Py_nb_inplace_or, "__ior__", nullptr},
+    {Py_nb_inplace_xor, "__ixor__", nullptr},
+    {Py_nb_inplace_lshift, "__ilshift__", nullptr},
+    {Py_nb_inplace_rshift, "__irshift__", nullptr},
+};
+
+PyObject* overridden(int slot, PyObject* a, PyObject* b) {
+  return guarded([&] {
+    const Method* method = methods;
+    while (method->slot != slot) ++method;
+    return is_tensor(a) || !method->reflected ? call_operator_override(method->name, a, b)
+                                              : call_operator_override(method->reflected, b, a);
+  });
+}
+
+bool either_overrides(PyObject* a, PyObject* b) { return overrides(a) || overrides(b); }
+
+/// The operator, unless an operand overrides it. Objects that are no tensors are looked at last.
+template <int slot, auto compute, class... Modulus>
+PyObject* overridable(PyObject* a, PyObject* b, Modulus... modulus) {
+  if (overriding_types_exist && either_overrides(a, b)) [[unlikely]]
+    return overridden(slot, a, b);
+  PyObject* result = compute(a, b, modulus...);
+  if (result == Py_NotImplemented && either_overrides(a, b)) [[unlikely]]
+    return overridden(slot, a, b);
+  return result;
+}
+
+PyObject* compare_values(PyObject* a, PyObject* b, int operation) {
   if (!is_operand(b)) Py_RETURN_NOTIMPLEMENTED;
   switch (operation) {
     case Py_EQ:
@@ -144,6 +202,24 @@ PyObject* compare_tensors(PyObject* a, PyObject* b, int operation) {
   }
 }
 
+PyObject* compare(PyObject* a, PyObject* b, int operation) {
+  constexpr const char* names[] = {"lt", "le", "eq", "ne", "gt", "ge"};  // in the order of Py_LT...
+  if (overriding_types_exist && either_overrides(a, b)) [[unlikely]]
+    return guarded([&] { return call_operator_override(names[operation], a, b); });
+  PyObject* result = compare_values(a, b, operation);
+  if (result == Py_NotImplemented && overrides(b)) [[unlikely]]
+    return guarded([&] { return call_operator_override(names[operation], a, b); });
+  return result;
+}
+
+template <int id, auto compute>
+PyType_Slot operator_slot() {
+  return {id, reinterpret_cast<void*>(overridable<id, compute>)};
+}
+template <int id, auto compute>
+PyType_Slot power_slot() {
+  return {id, reinterpret_cast<void*>(overridable<id, compute, PyObject*>)};
+}
 template <class Function>
 PyType_Slot slot(int id, Function* function) {
   return {id, reinterpret_cast<void*>(function)};
@@ -153,19 +229,19 @@ PyType_Slot slot(int id, Function* function) {
 
 std::vector<PyType_Slot> tensor_number_slots() {
   return {
-      slot(Py_nb_add, binary<Add>),
-      slot(Py_nb_subtract, subtract),
-      slot(Py_nb_multiply, binary<Mul>),
-      slot(Py_nb_true_divide, divide),
-      slot(Py_nb_floor_divide, reflected<floor_divide>),
-      slot(Py_nb_remainder, reflected<remainder>),
-      slot(Py_nb_power, power),
-      slot(Py_nb_matrix_multiply, multiply_matrices),
-      slot(Py_nb_and, binary<BitwiseAnd>),
-      slot(Py_nb_or, binary<BitwiseOr>),
-      slot(Py_nb_xor, binary<BitwiseXor>),
-      slot(Py_nb_lshift, binary<BitwiseLeftShift>),
-      slot(Py_nb_rshift, binary<BitwiseRightShift>),
+      operator_slot<Py_nb_add, binary<Add>>(),
+      operator_slot<Py_nb_subtract, subtract>(),
+      operator_slot<Py_nb_multiply, binary<Mul>>(),
+      operator_slot<Py_nb_true_divide, divide>(),
+      operator_slot<Py_nb_floor_divide, reflected<floor_divide>>(),
+      operator_slot<Py_nb_remainder, reflected<remainder>>(),
+      power_slot<Py_nb_power, power>(),
+      operator_slot<Py_nb_matrix_multiply, multiply_matrices>(),
+      operator_slot<Py_nb_and, binary<BitwiseAnd>>(),
+      operator_slot<Py_nb_or, binary<BitwiseOr>>(),
+      operator_slot<Py_nb_xor, binary<BitwiseXor>>(),
+      operator_slot<Py_nb_lshift, binary<BitwiseLeftShift>>(),
+      operator_slot<Py_nb_rshift, binary<BitwiseRightShift>>(),
       slot(Py_nb_absolute, unary<Abs>),
       slot(Py_nb_invert, invert),
       slot(Py_nb_negative, unary<Neg>),
@@ -174,19 +250,19 @@ std::vector<PyType_Slot> tensor_number_slots() {
       slot(Py_nb_int, to_integer),
       slot(Py_nb_float, to_real),
       slot(Py_nb_index, to_index),
-      slot(Py_nb_inplace_add, inplace<Add>),
-      slot(Py_nb_inplace_subtract, inplace<Sub>),
-      slot(Py_nb_inplace_multiply, inplace<Mul>),
-      slot(Py_nb_inplace_true_divide, inplace<Div>),
-      slot(Py_nb_inplace_floor_divide, inplace_function<floor_divide_>),
-      slot(Py_nb_inplace_remainder, inplace_function<remainder_>),
-      slot(Py_nb_inplace_power, inplace_power),
-      slot(Py_nb_inplace_and, inplace<BitwiseAnd>),
-      slot(Py_nb_inplace_or, inplace<BitwiseOr>),
-      slot(Py_nb_inplace_xor, inplace<BitwiseXor>),
-      slot(Py_nb_inplace_lshift, inplace<BitwiseLeftShift>),
-      slot(Py_nb_inplace_rshift, inplace<BitwiseRightShift>),
-      slot(Py_tp_richcompare, compare_tensors),
+      operator_slot<Py_nb_inplace_add, inplace<Add>>(),
+      operator_slot<Py_nb_inplace_subtract, inplace<Sub>>(),
+      operator_slot<Py_nb_inplace_multiply, inplace<Mul>>(),
+      operator_slot<Py_nb_inplace_true_divide, inplace<Div>>(),
+      operator_slot<Py_nb_inplace_floor_divide, inplace_function<floor_divide_>>(),
+      operator_slot<Py_nb_inplace_remainder, inplace_function<remainder_>>(),
+      power_slot<Py_nb_inplace_power, inplace_power>(),
+      operator_slot<Py_nb_inplace_and, inplace<BitwiseAnd>>(),
+      operator_slot<Py_nb_inplace_or, inplace<BitwiseOr>>(),
+      operator_slot<Py_nb_inplace_xor, inplace<BitwiseXor>>(),
+      operator_slot<Py_nb_inplace_lshift, inplace<BitwiseLeftShift>>(),
+      operator_slot<Py_nb_inplace_rshift, inplace<BitwiseRightShift>>(),
+      slot(Py_tp_richcompare, compare),
   };
 }
 

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "bindings/arg_parser.h"
+#include "bindings/overrides.h"
 #include "ops/copy.h"
 #include "ops/copy_ops.h"
 
@@ -250,7 +251,9 @@ int get_tensor_buffer(PyObject* self, Py_buffer* view, int flags) {
     const Tensor& tensor = get_tensor(self);
     const bool row_major = tensor.is_contiguous();
     const char* problem = nullptr;
-    if (autograd::requires_grad(tensor))
+    if (has_own_handler(self))
+      problem = "the class of the tensor decides with __torch_function__ what its values are";
+    else if (autograd::requires_grad(tensor))
       problem = "a Tensor that requires grad has no buffer. Use tensor.detach() instead.";
     else if (!row_major &&
              ((flags & PyBUF_STRIDES) != PyBUF_STRIDES || (flags & PyBUF_C_CONTIGUOUS) == PyBUF_C_CONTIGUOUS))

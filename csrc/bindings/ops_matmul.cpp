@@ -46,7 +46,6 @@ void define_sum(const std::string& name, const std::string& first, const std::st
 
 void define_matmul_ops() {
   def_op("matmul(Tensor input, Tensor other, *, Tensor? out=None)", matmul);
-  def_op("__matmul__(Tensor input, Tensor other)", matmul, As::method);
   def_op("mm(Tensor input, Tensor mat2, *, Tensor? out=None)", mm);
   def_op("bmm(Tensor input, Tensor mat2, *, Tensor? out=None)", bmm);
   def_op("mv(Tensor input, Tensor vec, *, Tensor? out=None)", mv);

@@ -1,6 +1,7 @@
 // Tensor as a sequence and a mapping: len, iteration, x[...], x[...] = y.
 #include "bindings/arg_parser.h"
 #include "bindings/indexing.h"
+#include "bindings/overrides.h"
 #include "ops/views.h"
 
 namespace tapegrad::python {
@@ -13,13 +14,33 @@ Py_ssize_t tensor_length(PyObject* self) {
   });
 }
 
+namespace {
+
+/// Lets an operand that overrides compute x[...]; see Note [Overriding types].
+PyObject* override_item(const char* method, PyObject* const* operands, Py_ssize_t count) {
+  const Object function = checked(PyObject_GetAttrString(reinterpret_cast<PyObject*>(tensor_type), method));
+  return call_override(function.get(), operands, count);
+}
+
+}  // namespace
+
 PyObject* tensor_get_item(PyObject* self, PyObject* key) {
-  return guarded([&] { return wrap(get_item(get_tensor(self), key)); });
+  return guarded([&] {
+    PyObject* const operands[] = {self, key};
+    if (overriding_types_exist && any_overrides(operands, 2)) [[unlikely]]
+      return override_item("__getitem__", operands, 2);
+    return wrap(get_item(get_tensor(self), key));
+  });
 }
 
 int tensor_set_item(PyObject* self, PyObject* key, PyObject* value) {
   return guarded([&]() -> int {
     TG_CHECK_TYPE(value, "tensors do not support item deletion");
+    PyObject* const operands[] = {self, key, value};
+    if (overriding_types_exist && any_overrides(operands, 3)) [[unlikely]] {
+      Py_DECREF(override_item("__setitem__", operands, 3));
+      return 0;
+    }
     set_item(get_tensor(self), key, value);
     return 0;
   });

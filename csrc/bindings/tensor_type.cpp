@@ -3,6 +3,7 @@
 #include <structmember.h>
 
 #include "autograd/variable.h"
+#include "bindings/intercept.h"
 #include "bindings/node_type.h"
 #include "bindings/numpy.h"
 #include "bindings/python_hooks.h"
@@ -113,6 +114,10 @@ int initialize_subclass(PyObject* cls, PyObject* args, PyObject* kwargs) {
   return 0;
 }
 
+PyMethodDef metatype_methods[] = {
+    {"mro", resolution_order, METH_NOARGS, "The classes in the order in which attributes are looked up."},
+    {nullptr, nullptr, 0, nullptr}};
+
 PyMemberDef members[] = {
     {"__dictoffset__", T_PYSSIZET, offsetof(TensorObject, dict), READONLY, nullptr},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(TensorObject, weak_references), READONLY, nullptr},
@@ -157,8 +162,10 @@ PyObject* wrap(Tensor tensor) {
 }
 
 PyTypeObject* make_tensor_type() {
-  PyType_Slot metatype_slots[] = {
-      {Py_tp_base, &PyType_Type}, {Py_tp_init, reinterpret_cast<void*>(initialize_subclass)}, {0, nullptr}};
+  PyType_Slot metatype_slots[] = {{Py_tp_base, &PyType_Type},
+                                  {Py_tp_init, reinterpret_cast<void*>(initialize_subclass)},
+                                  {Py_tp_methods, metatype_methods},
+                                  {0, nullptr}};
   PyType_Spec metatype_spec = {"tapegrad._C._TensorMeta", 0, 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
                                metatype_slots};
   tensor_metatype = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&metatype_spec));

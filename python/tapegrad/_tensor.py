@@ -123,15 +123,16 @@ def _rebuild_tensor(
     return _C._rebuild(memory, dtype, 0, shape, stride).requires_grad_(requires_grad)
 
 
-def _rebuild_subclass(cls: type[Tensor], tensor: Tensor, requires_grad: bool) -> Tensor:
-    return _C._make_subclass(cls, tensor, requires_grad)
+def _rebuild_subclass(cls: type[Tensor], requires_grad: bool, *saved: Any) -> Tensor:
+    return _C._make_subclass(cls, _rebuild_tensor(*saved), requires_grad)
 
 
 @_method("__reduce_ex__")
 def _reduce_ex(self: Tensor, protocol: Any) -> tuple[Any, ...]:
     state = dict(self.__dict__) or None
     if type(self) is not Tensor:
-        return _rebuild_subclass, (type(self), self.detach().as_subclass(Tensor), self.requires_grad), state
+        saved = _reduce_ex(self.detach().as_subclass(Tensor), protocol)[1]
+        return _rebuild_subclass, (type(self), self.requires_grad, *saved), state
     if self.requires_grad and not self.is_leaf:
         # Only the values: the graph cannot be pickled.
         return _reduce_ex(self.detach().requires_grad_(), protocol)
@@ -143,8 +144,8 @@ def _reduce_ex(self: Tensor, protocol: Any) -> tuple[Any, ...]:
 
 @_method("as_subclass")
 def _as_subclass(self: Tensor, cls: type[Tensor]) -> Tensor:
-    """The values as a tensor of another class, sharing memory."""
-    return self.detach() if cls is Tensor else _C._make_subclass(cls, self, self.requires_grad)
+    """The tensor as an instance of another class, sharing memory; gradients flow through."""
+    return _C._as_subclass(self, cls)
 
 
 # Conversions and devices

@@ -21,6 +21,8 @@ def _need_tensor(data: Any, kind: str) -> None:
 class Parameter(Tensor):
     """A tensor that a Module registers as trainable when it is assigned as an attribute."""
 
+    __torch_function__ = _C._disabled_torch_function_impl  # results are ordinary tensors
+
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Parameter:
         if data is None:
             data = _C.empty(0)
@@ -45,6 +47,7 @@ class Parameter(Tensor):
 class Buffer(Tensor):
     """A tensor that a Module registers as a buffer when it is assigned as an attribute."""
 
+    __torch_function__ = _C._disabled_torch_function_impl
     persistent: bool
 
     def __new__(cls, data: Any = None, *, persistent: bool = True) -> Buffer:
@@ -63,6 +66,7 @@ def _rebuild_parameter(cls: type[Parameter], data: Tensor, requires_grad: bool) 
 class UninitializedTensorMixin:
     """Behaviour of a tensor whose shape is learnt from the first input of a lazy module."""
 
+    __torch_function__ = _C._disabled_torch_function_impl
     cls_to_become: type = Tensor
     data: Any
 
