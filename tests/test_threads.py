@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -118,3 +120,83 @@ def test_backward_of_a_shared_leaf_from_several_threads() -> None:
     for thread in threads:
         thread.join()
     assert w.grad.tolist() == [400.0] * 1000
+
+
+def run_in_threads(count: int, work: Callable[[int], None]) -> None:
+    """Runs work(0), work(1)... at the same time, and raises what one of them raised."""
+    errors: list[BaseException] = []
+
+    def guarded(number: int) -> None:
+        try:
+            work(number)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def test_long_additions_to_a_shared_gradient_are_not_lost() -> None:
+    """Kernels on large tensors let other threads run, also in the middle of an accumulation."""
+    w = torch.zeros(600, 600, requires_grad=True)
+
+    def work(number: int) -> None:
+        for _ in range(20):
+            (w * float(number + 1)).sum().backward()
+
+    run_in_threads(4, work)
+    assert torch.equal(w.grad, torch.full((600, 600), 20.0 * (1 + 2 + 3 + 4)))
+
+
+def test_backward_through_one_graph_from_several_threads() -> None:
+    w = torch.randn(400, 400, requires_grad=True)
+    loss = (w.tanh() @ w).square().mean()
+    (expected,) = torch.autograd.grad(loss, w, retain_graph=True)
+    found: list[Any] = []
+
+    def work(number: int) -> None:
+        for _ in range(5):
+            found.extend(torch.autograd.grad(loss, w, retain_graph=True))
+
+    run_in_threads(4, work)
+    assert len(found) == 20
+    assert all(torch.equal(gradient, expected) for gradient in found)
+
+
+def test_large_graphs_of_several_threads() -> None:
+    """Each thread's results are those that it gets alone, bit for bit."""
+
+    def train(number: int) -> Any:
+        x = torch.full((500, 500), 0.01 * (number + 1), requires_grad=True)
+        for _ in range(3):
+            loss = ((x @ x).tanh() + x.softmax(1)).square().sum()
+            loss.backward()
+            with torch.no_grad():
+                x -= 0.001 * x.grad
+            x.grad = None
+        return x.detach()
+
+    alone = [train(number) for number in range(4)]
+    together: dict[int, Any] = {}
+    run_in_threads(4, lambda number: together.update({number: train(number)}))
+    assert all(torch.equal(together[number], value) for number, value in enumerate(alone))
+
+
+def test_modes_belong_to_their_thread() -> None:
+    seen: list[bool] = []
+    with torch.no_grad():
+        run_in_threads(1, lambda _: seen.append(torch.is_grad_enabled()))
+    assert seen == [True]
+
+
+def test_interpreter_without_its_lock_is_refused() -> None:
+    """Reference counts and the graph are guarded by the interpreter lock: see Note [Interpreter lock]."""
+    program = "import sys; sys._is_gil_enabled = lambda: False; import tapegrad"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "ImportError: tapegrad needs the global interpreter lock" in result.stderr

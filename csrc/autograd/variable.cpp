@@ -4,6 +4,7 @@
 
 #include "autograd/saved_tensor.h"
 #include "autograd/view_window.h"
+#include "core/long_work.h"
 
 namespace tapegrad::autograd {
 
@@ -296,8 +297,29 @@ void AccumulateGrad::apply(std::span<Tensor> gradients, std::span<Tensor>) {
     accumulate(std::move(gradients[0]));
 }
 
+namespace {
+
+/// One thread at a time adds to the gradient of a leaf: a long addition lets other threads run.
+class Accumulating {
+ public:
+  explicit Accumulating(AutogradMeta& meta) : meta_(meta) {
+    while (meta.accumulating && yield_to_other_threads()) {
+    }
+    meta.accumulating = true;
+  }
+  Accumulating(const Accumulating&) = delete;
+  Accumulating& operator=(const Accumulating&) = delete;
+  ~Accumulating() { meta_.accumulating = false; }
+
+ private:
+  AutogradMeta& meta_;
+};
+
+}  // namespace
+
 void AccumulateGrad::accumulate(Tensor gradient) {
   AutogradMeta& meta = autograd_meta(variable);
+  const Accumulating alone(meta);
   if (!meta.grad.defined()) {
     const bool exclusive = gradient->references == 1 && gradient->storage->unique() &&
                            !gradient->python_object && gradient.is_contiguous() && !gradient->base;

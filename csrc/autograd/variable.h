@@ -12,6 +12,7 @@ struct AccumulateGrad;
 struct AutogradMeta : Pooled, RefCounted {
   ~AutogradMeta() override;
   Tensor grad;
+  bool accumulating = false;              // a thread is adding to grad, and may have let others run
   AccumulateGrad* accumulator = nullptr;  // owned only while at rest: see AccumulateGrad
   Node* retained_by = nullptr;            // the node that stores the gradient of a tensor with retain_grad()
   TensorImpl* owner = nullptr;

@@ -399,17 +399,17 @@ PyObject* make_tuple(const Overload& overload, std::vector<Object> members) {
 namespace {
 
 /// Writes what was computed into the tensor given as out=.
-void place_result(PyObject* target, PyObject* result) {
+void place_result(const Overload& overload, PyObject* target, PyObject* result) {
   TG_CHECK_TYPE(is_tensor(target) && is_tensor(result), "out= expects a Tensor, not ",
                 Py_TYPE(target)->tp_name);
   const Tensor &out = get_tensor(target), &computed = get_tensor(result);
+  const std::string name = overload.signature.substr(0, overload.signature.find('('));
   if (autograd::modes.forward && (autograd::is_dual(computed) || autograd::is_dual(out)))
-    fail(ErrorKind::not_implemented,
-         "Trying to use forward AD with out=, which does not support it because it is an out= function");
-  TG_CHECK(!autograd::requires_grad(computed) && !autograd::is_tracked(out),
-           "functions with out=... arguments don't support automatic differentiation, but one of the "
-           "arguments requires "
-           "grad.");
+    fail(ErrorKind::not_implemented, "Trying to use forward AD with ", name,
+         "_out that does not support it because it is an out= function");
+  TG_CHECK(!autograd::requires_grad(computed) && !autograd::is_tracked(out), name,
+           "(): functions with out=... arguments don't support automatic differentiation, but one of the "
+           "arguments requires grad.");
   TG_CHECK(can_cast(computed.dtype(), out.dtype()), "result type ", scalar_type_name(computed.dtype()),
            " can't be cast to the desired output type ", scalar_type_name(out.dtype()));
   if (!(out.shape() == computed.shape())) resize_output(out, computed.shape());
@@ -427,7 +427,7 @@ PyObject* finish_result(const Overload& overload, int arity, PyObject* const* sl
     const std::string_view name = Argument<std::string_view>::get(overload.parameters[i].name);
     if (name == "out") {
       if (is_tensor(result)) {
-        place_result(value, result);
+        place_result(overload, value, result);
         owned = Object::borrow(value);
         continue;
       }
@@ -436,7 +436,7 @@ PyObject* finish_result(const Overload& overload, int arity, PyObject* const* sl
                     Py_TYPE(value)->tp_name);
       std::vector<Object> members;
       for (Py_ssize_t m = 0; m < PyTuple_GET_SIZE(value); ++m) {
-        place_result(PyTuple_GET_ITEM(value, m), PyTuple_GET_ITEM(result, m));
+        place_result(overload, PyTuple_GET_ITEM(value, m), PyTuple_GET_ITEM(result, m));
         members.push_back(Object::borrow(PyTuple_GET_ITEM(value, m)));
       }
       owned = Object::steal(make_tuple(overload, std::move(members)));

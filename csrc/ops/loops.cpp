@@ -7,9 +7,6 @@
 
 namespace tapegrad {
 
-void* (*LongWork::begin)() = nullptr;
-void (*LongWork::end)(void*) = nullptr;
-
 void StridedLoop::add(const Tensor& tensor) {
   const int k = operand_count++, rank = shape.size(), offset = rank - tensor.dim();
   const int64_t item = tensor.item_size();

@@ -5,6 +5,7 @@
 // first (and the result scattered). So an operation has a single loop, and its results do not depend on the
 // memory layout.
 #pragma once
+#include "core/long_work.h"
 #include "core/tensor.h"
 #include "kernels/kernels.h"
 
@@ -36,26 +37,5 @@ void launch(BlockKernel kernel, const void* op, StridedLoop& loop, bool sequenti
 /// The same when all operands are contiguous and of `count` elements.
 void launch_contiguous(BlockKernel kernel, const void* op, char* const* data, const int* item_sizes,
                        int operand_count, int64_t count);
-
-/// Called around work that takes long enough to let other Python threads run; set by the bindings.
-struct LongWork {
-  static void* (*begin)();
-  static void (*end)(void* token);
-};
-/// Lets other Python threads run in its scope if `elements` is large. Nothing that Note [Interpreter lock]
-/// guards may be touched while it lives.
-class LongWorkScope {
- public:
-  explicit LongWorkScope(int64_t elements)
-      : token_(elements > 4 * kElementwiseGrain && LongWork::begin ? LongWork::begin() : nullptr) {}
-  LongWorkScope(const LongWorkScope&) = delete;
-  LongWorkScope& operator=(const LongWorkScope&) = delete;
-  ~LongWorkScope() {
-    if (token_) LongWork::end(token_);
-  }
-
- private:
-  void* token_;
-};
 
 }  // namespace tapegrad

@@ -4,8 +4,15 @@
 from __future__ import annotations
 
 import importlib as _importlib
+import sys as _sys
 from math import e, inf, nan, pi
 from typing import Any as _Any
+
+if not getattr(_sys, "_is_gil_enabled", lambda: True)():
+    raise ImportError(
+        "tapegrad needs the global interpreter lock, which guards its reference counts and graphs; "
+        "run this interpreter with PYTHON_GIL=1 or -X gil=1"
+    )
 
 from . import _C, _device, _dtypes, _legacy, _tensor
 from ._C import *  # noqa: F403

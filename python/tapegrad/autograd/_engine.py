@@ -32,8 +32,8 @@ def backward(
         grad_tensors = grad_variables
     elif grad_variables is not None:
         raise RuntimeError(
-            "'grad_tensors' and 'grad_variables' (deprecated) arguments both passed to backward(). "
-            "Please only use 'grad_tensors'."
+            "`grad_tensors` and `grad_variables` (deprecated) arguments both passed to `backward()`. "
+            "Please only use `grad_tensors`."
         )
     keep_graph = create_graph if retain_graph is None else retain_graph
     _C._run_backward(_as_tuple(tensors), grad_tensors, keep_graph, create_graph, inputs, True, True)
