@@ -8,6 +8,7 @@
 #include "autograd/gradient_ops.h"
 #include "autograd/hooks.h"
 #include "autograd/variable.h"
+#include "core/profiler.h"
 
 namespace tapegrad::autograd {
 
@@ -110,13 +111,28 @@ void accumulate_into(Tensor& slot, Tensor gradient) {
 
 }  // namespace
 
+namespace {
+
+// The names of a node's events in a profile.
+auto name_of(const Node* node) {
+  return [node] { return node->name(); };
+}
+auto evaluation_of(const Node* node) {
+  return [node] { return "autograd::engine::evaluate_function: " + node->name(); };
+}
+
+}  // namespace
+
 void Engine::arrive(const Edge& edge, Tensor gradient) {
   Node* node = edge.node.get();
   if (!needed_.empty() && !needed_.contains(node)) return;
   if (node->is_accumulator() && inputs_.empty()) {
     auto* leaf = static_cast<AccumulateGrad*>(node);
     if (!leaf->has_hooks()) {
-      if (gradient.defined()) leaf->accumulate(std::move(gradient));
+      if (!gradient.defined()) return;
+      const profiler::Block evaluation(profiler::Scope::operation, evaluation_of(node));
+      const profiler::Block derivative(profiler::Scope::derivative, name_of(node), node, {&gradient, 1});
+      leaf->accumulate(std::move(gradient));
       return;
     }
     // A hook sees the sum of all that arrives, so it has to wait in the heap like any node.
@@ -161,6 +177,7 @@ void Engine::run() {
   } scope(this);
   while (!heap_.empty()) {
     std::pop_heap(heap_.begin(), heap_.end(), shallower);
+    const profiler::Block evaluation(profiler::Scope::operation, evaluation_of(heap_.back()));
     execute(heap_.back());
   }
 }
@@ -223,6 +240,7 @@ void Engine::execute(Node* node) {
   }
   {
     const Node::WantedScope scope(inputs_.empty() ? nullptr : &needed_);
+    const profiler::Block derivative(profiler::Scope::derivative, name_of(node), node, gradients);
     if (modes.anomaly) [[unlikely]]
       apply_watched(*node, gradients, results);
     else

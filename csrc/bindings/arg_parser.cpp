@@ -7,6 +7,7 @@
 
 #include "bindings/device.h"
 #include "bindings/overrides.h"
+#include "bindings/profiler.h"
 #include "ops/copy.h"
 
 namespace tapegrad::python {
@@ -252,7 +253,7 @@ std::string type_text(PyObject* object) {
   }
 }
 
-PyObject* call_operation(PyObject* self, PyObject* const* args, size_t flags, PyObject* keywords) {
+PyObject* compute_operation(PyObject* self, PyObject* const* args, size_t flags, PyObject* keywords) {
   const Operation& operation = *reinterpret_cast<OperationObject*>(self)->operation;
   const Py_ssize_t count = PyVectorcall_NARGS(flags);
   try {
@@ -273,6 +274,16 @@ PyObject* call_operation(PyObject* self, PyObject* const* args, size_t flags, Py
     set_python_error();
     return nullptr;
   }
+}
+
+PyObject* call_operation(PyObject* self, PyObject* const* args, size_t flags, PyObject* keywords) {
+  if (profiler::active) [[unlikely]] {
+    const Operation& operation = *reinterpret_cast<OperationObject*>(self)->operation;
+    const Py_ssize_t count = PyVectorcall_NARGS(flags) + (keywords ? PyTuple_GET_SIZE(keywords) : 0);
+    return record_operation(operation.name.c_str(), args, count,
+                            [&] { return compute_operation(self, args, flags, keywords); });
+  }
+  return compute_operation(self, args, flags, keywords);
 }
 
 PyObject* bind_method(PyObject* self, PyObject* instance, PyObject*) {

@@ -4,8 +4,8 @@
 
 #include "bindings/arg_parser.h"
 #include "bindings/device.h"
-#include "bindings/python_function.h"
 #include "bindings/overrides.h"
+#include "bindings/python_function.h"
 #include "bindings/register.h"
 #include "core/memory.h"
 #include "core/parallel.h"
@@ -111,5 +111,7 @@ PYBIND11_MODULE(_C, module) {
   register_generator(module.ptr());
   if (register_saved_hooks(module.ptr()) < 0 || register_anomaly(module.ptr()) < 0)
     throw py::error_already_set();
-  if (register_grad_modes(module.ptr()) < 0 || add_device(module.ptr()) < 0) throw py::error_already_set();
+  if (register_grad_modes(module.ptr()) < 0 || register_profiler(module.ptr()) < 0 ||
+      register_graph_walk(module.ptr()) < 0 || add_device(module.ptr()) < 0)
+    throw py::error_already_set();
 }

@@ -1,6 +1,7 @@
 // The operators of Tensor. They bypass the argument parser: an operator has two operands and no keywords.
 #include "bindings/arg_parser.h"
 #include "bindings/overrides.h"
+#include "bindings/profiler.h"
 #include "ops/ops.h"
 
 namespace tapegrad::python {
@@ -171,6 +172,36 @@ PyObject* overridden(int slot, PyObject* a, PyObject* b) {
   });
 }
 
+/// The name of an operator in a profile.
+const char* recorded_name(int slot, PyObject* a) {
+  if (slot == Py_nb_floor_divide) return "floor_divide";
+  if (slot == Py_nb_subtract && !is_tensor(a)) return "rsub";
+  const Method* method = methods;
+  while (method->slot != slot) ++method;
+  return method->name;
+}
+
+template <int slot, auto compute, class... Modulus>
+PyObject* recordable(PyObject* a, PyObject* b, Modulus... modulus) {
+  if (!profiler::active) [[likely]]
+    return compute(a, b, modulus...);
+  PyObject* const operands[] = {a, b};
+  return record_operation(recorded_name(slot, a), operands, 2, [&] { return compute(a, b, modulus...); });
+}
+
+/// The name of an operation as a template's argument.
+template <size_t size>
+struct Name {
+  consteval Name(const char (&given)[size]) { std::copy_n(given, size, text); }
+  char text[size];
+};
+template <Name name, auto compute>
+PyObject* recordable_unary(PyObject* a) {
+  if (!profiler::active) [[likely]]
+    return compute(a);
+  return record_operation(name.text, &a, 1, [&] { return compute(a); });
+}
+
 bool either_overrides(PyObject* a, PyObject* b) { return overrides(a) || overrides(b); }
 
 /// The operator, unless an operand overrides it. Objects that are no tensors are looked at last.
@@ -178,7 +209,7 @@ template <int slot, auto compute, class... Modulus>
 PyObject* overridable(PyObject* a, PyObject* b, Modulus... modulus) {
   if (overriding_types_exist && either_overrides(a, b)) [[unlikely]]
     return overridden(slot, a, b);
-  PyObject* result = compute(a, b, modulus...);
+  PyObject* result = recordable<slot, compute>(a, b, modulus...);
   if (result == Py_NotImplemented && either_overrides(a, b)) [[unlikely]]
     return overridden(slot, a, b);
   return result;
@@ -206,7 +237,13 @@ PyObject* compare(PyObject* a, PyObject* b, int operation) {
   constexpr const char* names[] = {"lt", "le", "eq", "ne", "gt", "ge"};  // in the order of Py_LT...
   if (overriding_types_exist && either_overrides(a, b)) [[unlikely]]
     return guarded([&] { return call_operator_override(names[operation], a, b); });
-  PyObject* result = compare_values(a, b, operation);
+  PyObject* result;
+  if (profiler::active) [[unlikely]] {
+    PyObject* const operands[] = {a, b};
+    result = record_operation(names[operation], operands, 2, [&] { return compare_values(a, b, operation); });
+  } else {
+    result = compare_values(a, b, operation);
+  }
   if (result == Py_NotImplemented && overrides(b)) [[unlikely]]
     return guarded([&] { return call_operator_override(names[operation], a, b); });
   return result;
@@ -242,9 +279,9 @@ std::vector<PyType_Slot> tensor_number_slots() {
       operator_slot<Py_nb_xor, binary<BitwiseXor>>(),
       operator_slot<Py_nb_lshift, binary<BitwiseLeftShift>>(),
       operator_slot<Py_nb_rshift, binary<BitwiseRightShift>>(),
-      slot(Py_nb_absolute, unary<Abs>),
-      slot(Py_nb_invert, invert),
-      slot(Py_nb_negative, unary<Neg>),
+      slot(Py_nb_absolute, recordable_unary<"abs", unary<Abs>>),
+      slot(Py_nb_invert, recordable_unary<"bitwise_not", invert>),
+      slot(Py_nb_negative, recordable_unary<"neg", unary<Neg>>),
       slot(Py_nb_positive, positive),
       slot(Py_nb_bool, tensor_is_true),
       slot(Py_nb_int, to_integer),

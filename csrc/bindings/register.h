@@ -11,6 +11,8 @@ void register_optim(PyObject* module);
 void register_generator(PyObject* module);
 void define_dlpack_ops();
 int register_grad_modes(PyObject* module);
+int register_profiler(PyObject* module);
+int register_graph_walk(PyObject* module);
 int register_saved_hooks(PyObject* module);
 int register_anomaly(PyObject* module);
 

@@ -2,6 +2,7 @@
 #include "bindings/arg_parser.h"
 #include "bindings/indexing.h"
 #include "bindings/overrides.h"
+#include "bindings/profiler.h"
 #include "ops/views.h"
 
 namespace tapegrad::python {
@@ -29,7 +30,10 @@ PyObject* tensor_get_item(PyObject* self, PyObject* key) {
     PyObject* const operands[] = {self, key};
     if (overriding_types_exist && any_overrides(operands, 2)) [[unlikely]]
       return override_item("__getitem__", operands, 2);
-    return wrap(get_item(get_tensor(self), key));
+    const auto compute = [&] { return wrap(get_item(get_tensor(self), key)); };
+    if (profiler::active) [[unlikely]]
+      return record_operation("__getitem__", operands, 2, compute);
+    return compute();
   });
 }
 
@@ -41,7 +45,14 @@ int tensor_set_item(PyObject* self, PyObject* key, PyObject* value) {
       Py_DECREF(override_item("__setitem__", operands, 3));
       return 0;
     }
-    set_item(get_tensor(self), key, value);
+    const auto compute = [&] {
+      set_item(get_tensor(self), key, value);
+      return Py_None;
+    };
+    if (profiler::active) [[unlikely]]
+      record_operation("__setitem__", operands, 3, compute);
+    else
+      compute();
     return 0;
   });
 }
@@ -50,7 +61,8 @@ PyObject* tensor_iterate(PyObject* self) {
   return guarded([&]() -> PyObject* {
     const Tensor& tensor = get_tensor(self);
     TG_CHECK_TYPE(tensor.dim() > 0, "iteration over a 0-d tensor");
-    const Object rows = checked(to_python(unbind(tensor)));
+    const auto compute = [&] { return to_python(unbind(tensor)); };
+    const Object rows = checked(profiler::active ? record_operation("unbind", &self, 1, compute) : compute());
     return PyObject_GetIter(rows.get());
   });
 }

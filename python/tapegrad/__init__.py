@@ -61,7 +61,8 @@ newaxis = None
 # Loaded on first use, so that `import tapegrad` stays fast.
 _SUBMODULES = {
     "accelerator", "amp", "autograd", "backends", "compiler", "cpu", "cuda", "distributions", "fft", "jit",
-    "linalg", "mps", "nn", "optim", "overrides", "serialization", "special", "utils", "version", "xpu",
+    "linalg", "mps", "nn", "optim", "overrides", "profiler", "serialization", "special", "utils", "version",
+    "xpu",
 }  # fmt: skip
 _LAZY_NAMES = {
     "autocast": "amp",

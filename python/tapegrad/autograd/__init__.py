@@ -28,14 +28,15 @@ __all__ = [
     "inference_mode",
     "is_grad_enabled",
     "no_grad",
+    "profiler",
     "set_detect_anomaly",
     "set_grad_enabled",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "functional":  # loaded on first use
-        return importlib.import_module(".functional", __name__)
+    if name in ("functional", "profiler", "profiler_util"):  # loaded on first use
+        return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
