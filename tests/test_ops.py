@@ -326,6 +326,8 @@ OUTSIDE_THE_TABLE = {
     "new_tensor",
     "numpy",
     "promote_types",
+    "register_hook",
+    "register_post_accumulate_grad_hook",
     "requires_grad_",
     "resize_",
     "result_type",
