@@ -89,6 +89,8 @@ struct Node : Pooled, RefCounted {
   virtual Tensor reattach(const Tensor& output, uint32_t output_nr);
   /// True for the node that adds to a leaf's .grad.
   virtual bool is_accumulator() const { return false; }
+  /// The node that this one owns and runs as a part of itself, if any.
+  virtual Node* enclosed() const { return nullptr; }
 
   std::span<Edge> edges() { return {edges_, edge_count_}; }
   bool needs_input_gradient(int i) const {

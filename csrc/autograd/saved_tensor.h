@@ -32,6 +32,8 @@ class SavedTensor {
   /// What hooks made of the tensor; null when there are none.
   PackedTensor* packed() const;
   void reset() { tensor_.reset(); }
+  /// The tensor that is kept as it is, without checks; null when there is none, or hooks have it.
+  const Tensor* kept() const { return tensor_.defined() && !is_packed_ ? &tensor_ : nullptr; }
   /// Gives a saved output the tangent that it has got since: its alias does not know it.
   void carry_tangent(const Tensor& output) const;
 

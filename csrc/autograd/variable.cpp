@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "autograd/cycles.h"
 #include "autograd/saved_tensor.h"
 #include "autograd/view_window.h"
 #include "core/long_work.h"
@@ -93,6 +94,7 @@ void retain_gradient(const Tensor& tensor) {
 AutogradMeta::~AutogradMeta() {
   stop_retaining(*this);
   forget_tangent(*this);
+  stop_watching(*this);
   delete accumulator;  // at rest, or it would own the tensor whose meta this is
 }
 
@@ -237,6 +239,7 @@ class CopySlices final : public Node {
     return gradient_ops.as_strided(base, window_.view_shape(), window_.view_strides(),
                                    output.storage_offset());
   }
+  Node* enclosed() const override { return function_.get(); }
   void release_saved() override {
     function_->release_saved();
     saved_released = function_->saved_released;
@@ -329,6 +332,8 @@ void AccumulateGrad::accumulate(Tensor gradient) {
   } else {
     meta.grad = gradient_ops.add(meta.grad, gradient);
   }
+  if (meta.grad->grad_fn) [[unlikely]]
+    watch_for_cycles(variable);
   if (const auto hooks = meta.post_accumulate_hooks) {
     Tensor leaf = variable;
     hooks->call(leaf);

@@ -21,7 +21,10 @@ struct AutogradMeta : Pooled, RefCounted {
   Tensor tangent;                          // see autograd/forward.h
   uint32_t tangent_version = 0;            // of the tensor when it got the tangent
   bool holds_tangent = false;
+  bool watched = false;  // see Note [Cycles through gradients]
 };
+/// Called when a watched leaf dies.
+void stop_watching(AutogradMeta& meta);
 /// Called when a tensor that holds a tangent dies.
 void forget_tangent(AutogradMeta& meta);
 

@@ -2,6 +2,7 @@
 
 #include <structmember.h>
 
+#include "autograd/cycles.h"
 #include "autograd/variable.h"
 #include "bindings/intercept.h"
 #include "bindings/node_type.h"
@@ -46,11 +47,14 @@ bool has_own_state(TensorObject* object) {
 void deallocate(PyObject* self) {
   auto* object = reinterpret_cast<TensorObject*>(self);
   TensorImpl* impl = object->tensor.impl();
+  // The object may have been the last that referred to a cycle through the tensor's gradient.
+  const bool left_in_cycle = impl && impl->references > 1 && autograd::is_watched(*impl);
   if (impl && impl->references > 1 && has_own_state(object)) {
     // See Note [Python identity]: the tensor now owns the object, and no longer the other way round.
     Py_SET_REFCNT(self, 1);
     impl->owns_python_object = true;
     impl->release();
+    if (left_in_cycle) autograd::collect_cycles();
     return;
   }
   PyTypeObject* type = Py_TYPE(self);
@@ -68,6 +72,7 @@ void deallocate(PyObject* self) {
   else
     type->tp_free(self);
   Py_DECREF(type);
+  if (left_in_cycle) autograd::collect_cycles();
 }
 
 // The last C++ owner of a tensor that owns its Python object is gone: the object takes the tensor back and
