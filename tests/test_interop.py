@@ -193,6 +193,25 @@ def test_to_python_numbers() -> None:
             TypeError,
             "zeros(): argument 'size' (position 1) must be tuple of ints, not str",
         ),
+        (
+            lambda t: t.sum(dims=0),
+            TypeError,
+            "sum() received an invalid combination of arguments - got (dims=int, )",
+        ),
+        (
+            lambda t: torch.add(t),
+            TypeError,
+            "add() received an invalid combination of arguments - got (Tensor), but expected (Tensor",
+        ),
+        (lambda t: t.add(t, t), TypeError, "add() takes 1 positional argument but 2 were given"),
+        (lambda t: torch.max(1), TypeError, "max(): argument 'input' (position 1) must be Tensor, not int"),
+        (lambda t: t.sum(0, True, 3), TypeError, "sum() takes from 1 to 2 positional arguments but 3 were"),
+        (
+            lambda t: torch.randint(0, 10),
+            TypeError,
+            "randint(): argument 'size' (position 2) must be tuple of ints, not int",
+        ),
+        (lambda t: torch.full(2, 3), TypeError, "full(): argument 'size' (position 1) must be tuple of ints"),
         (lambda t: torch.sum(t, 0, foo=1), TypeError, "sum() got an unexpected keyword argument 'foo'"),
         (
             lambda t: t.reshape("a"),
@@ -417,3 +436,55 @@ def test_buffer_of_a_tensor_is_zero_copy() -> None:
     view[0] = 8.0
     assert x[0].item() == 8 and memoryview(x[::2]).strides == (8,)
     assert torch.frombuffer(bytearray(b"\x01\x02"), dtype=torch.uint8).tolist() == [1, 2]
+
+
+def test_old_orders_of_arguments_still_work() -> None:
+    x, y = torch.ones(2), torch.full((2,), 3.0)
+    with pytest.warns(UserWarning, match=r"^This overload of add_ is deprecated"):
+        x.add_(0.5, y)
+    assert x.tolist() == [2.5, 2.5]
+    with pytest.warns(UserWarning, match=r"^This overload of addcdiv is deprecated"):
+        assert torch.addcdiv(x, 2, y, y).tolist() == [4.5, 4.5]
+    with pytest.warns(UserWarning, match=r"^This overload of sub is deprecated"):
+        assert y.sub(2, x).tolist() == [-2, -2]
+
+
+def test_number_as_the_first_operand() -> None:
+    whole, real = torch.tensor([1, 2]), torch.tensor([1.0, 2.0])
+    assert torch.add(1, whole, alpha=2).tolist() == [3, 5] and torch.add(1.5, whole).dtype == torch.float32
+    assert torch.sub(1, real).tolist() == [0, -1] and torch.mul(2, whole).tolist() == [2, 4]
+    assert torch.div(2, whole).tolist() == [2, 1] and torch.floor_divide(5, whole).tolist() == [5, 2]
+    assert torch.bitwise_or(4, whole).tolist() == [5, 6] and torch.add(1, 2).item() == 3
+    with pytest.raises(TypeError):
+        torch.eq(1, whole)
+
+
+def test_meshgrid_asks_for_the_indexing() -> None:
+    with pytest.warns(UserWarning, match=r"^torch.meshgrid: in an upcoming release, it will be required"):
+        rows, columns = torch.meshgrid(torch.arange(2), torch.arange(3))
+    assert rows.tolist() == [[0, 0, 0], [1, 1, 1]] and columns.shape == (2, 3)
+
+
+def test_tensors_that_require_grad_keep_their_memory() -> None:
+    leaf = torch.ones(3, requires_grad=True)
+    for change in (lambda x: x.resize_(2), lambda x: (x * 2).resize_(2)):
+        with pytest.raises(RuntimeError, match=r"^cannot resize variables that require grad"):
+            change(leaf)
+    with pytest.raises(
+        RuntimeError, match=r"^a leaf Variable that requires grad is being used in an in-place"
+    ):
+        leaf.set_(torch.ones(2))
+    with pytest.raises(
+        RuntimeError, match=r"^Could not set tensor of type long int to a tensor of type float"
+    ):
+        torch.ones(2).set_(torch.ones(2, dtype=torch.int64))
+    free = torch.ones(3)
+    assert free.resize_as_(torch.ones(2, 2)).shape == (2, 2) and free.set_().numel() == 0
+    assert free.set_(torch.arange(2.0)).tolist() == [0, 1] and free.copy_(7).tolist() == [7, 7]
+
+
+def test_square_of_bool_counts() -> None:
+    truth = torch.tensor([True, False])
+    assert torch.square(truth).dtype == torch.int64 and truth.square().tolist() == [1, 0]
+    with pytest.raises(RuntimeError, match=r"^result type Long can't be cast"):
+        truth.square_()

@@ -330,6 +330,7 @@ OUTSIDE_THE_TABLE = {
     "register_post_accumulate_grad_hook",
     "requires_grad_",
     "resize_",
+    "resize_as_",
     "result_type",
     "retain_grad",
     "set_",

@@ -5,6 +5,7 @@
 #include <cctype>
 #include <map>
 
+#include "bindings/arg_errors.h"
 #include "bindings/device.h"
 #include "bindings/overrides.h"
 #include "bindings/profiler.h"
@@ -65,9 +66,9 @@ Parameter parse_parameter(std::string_view text) {
   static const std::map<std::string_view, Kind> kinds = {
       {"Tensor", Kind::tensor},   {"Tensor[]", Kind::tensors}, {"Tensor[*]", Kind::tensors},
       {"Operand", Kind::operand}, {"Scalar", Kind::scalar},    {"int", Kind::integer},
-      {"int[]", Kind::integers},  {"int[*]", Kind::integers},  {"float", Kind::real},
-      {"bool", Kind::boolean},    {"str", Kind::string},       {"dtype", Kind::dtype},
-      {"any", Kind::any}};
+      {"int[]", Kind::integers},  {"int[1]", Kind::integers},  {"int[*]", Kind::integers},
+      {"float", Kind::real},      {"bool", Kind::boolean},     {"str", Kind::string},
+      {"dtype", Kind::dtype},     {"any", Kind::any}};
   static const std::map<std::string_view, std::string_view> aliases = {
       {"dim", "axis"}, {"keepdim", "keepdims"}, {"input", "x"}, {"other", "x2"}};
   Parameter parameter;
@@ -79,17 +80,18 @@ Parameter parse_parameter(std::string_view text) {
   if (kind == kinds.end()) fail(ErrorKind::runtime, "signature: unknown type in '", text, "'");
   parameter.kind = kind->second;
   parameter.varargs = type.ends_with("[*]");
+  parameter.takes_single = type == "int[1]";
   const size_t equals = rest.find('=');
   const std::string_view name = rest.substr(0, equals);
   parameter.name = intern(name);
   if (auto alias = aliases.find(name); alias != aliases.end()) parameter.alias = intern(alias->second);
   if (equals != std::string_view::npos) parameter.value = parse_default(rest.substr(equals + 1));
-  const std::string shown = type == "int[*]" || type == "int[]" ? "tuple of ints"
-                            : type.starts_with("Tensor[")       ? "tuple of Tensors"
-                            : type == "Scalar"                  ? "Number"
-                            : type == "Operand"                 ? "Tensor or Number"
-                            : type == "dtype"                   ? "torch.dtype"
-                                                                : std::string(type);
+  const std::string shown = type.starts_with("int[")      ? "tuple of ints"
+                            : type.starts_with("Tensor[") ? "tuple of Tensors"
+                            : type == "Scalar"            ? "Number"
+                            : type == "Operand"           ? "Tensor or Number"
+                            : type == "dtype"             ? "torch.dtype"
+                                                          : std::string(type);
   parameter.text = shown + " " + std::string(name);
   if (equals != std::string_view::npos) parameter.text += " = " + std::string(rest.substr(equals + 1));
   return parameter;
@@ -110,7 +112,7 @@ bool accepts(const Parameter& parameter, PyObject* object) {
     case Kind::integer:
       return is_integer(object);
     case Kind::integers:
-      return is_integer_sequence(object) || is_integer(object);
+      return is_integer_sequence(object) || (parameter.takes_single && is_integer(object));
     case Kind::boolean:
       return PyBool_Check(object) || is_number(object);
     case Kind::string:
@@ -123,18 +125,13 @@ bool accepts(const Parameter& parameter, PyObject* object) {
   return false;
 }
 
-enum class Fit { yes, too_many, missing, unknown_keyword, duplicate, wrong_type };
-struct Mismatch {
-  Fit reason;
-  int position;
-  PyObject* object;
-};
-
 bool same_name(PyObject* a, PyObject* b) { return a == b || (b && PyUnicode_Compare(a, b) == 0); }
 
 /// Puts the arguments of a call into one slot per parameter.
-Mismatch bind(const Overload& overload, PyObject* const* args, Py_ssize_t count, PyObject* keywords,
-              PyObject** slots, Object& gathered) {
+Mismatch bind(const Overload& overload, const Call& call, PyObject** slots, Object& gathered) {
+  PyObject* const* args = call.args;
+  const Py_ssize_t count = call.count;
+  PyObject* keywords = call.keywords;
   const auto& parameters = overload.parameters;
   const int total = static_cast<int>(parameters.size());
   for (int i = 0; i < total; ++i) slots[i] = nullptr;
@@ -142,7 +139,9 @@ Mismatch bind(const Overload& overload, PyObject* const* args, Py_ssize_t count,
   for (int i = 0; i < overload.positional && used < count; ++i) {
     const Parameter& parameter = parameters[i];
     const auto is_member = parameter.kind == Kind::tensors ? is_tensor : is_integer;
-    if (parameter.varargs && is_member(args[used])) {
+    // A function of a tensor takes its sizes as one tuple: reshape(x, (2, 3)).
+    const bool spread = parameter.varargs && (parameter.kind == Kind::tensors || i == 0 || call.is_method);
+    if (spread && is_member(args[used])) {
       const Py_ssize_t rest = count - used;
       gathered = Object::steal(PyTuple_New(rest));
       for (Py_ssize_t k = 0; k < rest; ++k) {
@@ -176,100 +175,26 @@ Mismatch bind(const Overload& overload, PyObject* const* args, Py_ssize_t count,
   return {Fit::yes, 0, nullptr};
 }
 
-std::string describe(const Overload& overload) {
-  std::string text = "(";
-  bool star = false;
-  for (size_t i = 0; i < overload.parameters.size(); ++i) {
-    const Parameter& parameter = overload.parameters[i];
-    if (parameter.keyword_only && !star) {
-      text += i ? ", *" : "*";
-      star = true;
-    }
-    if (i || star) text += ", ";
-    text += parameter.text;
-  }
-  return text + ")";
-}
-
-std::string type_text(PyObject* object) {
-  if (is_tensor(object)) return "Tensor";
-  if (PyTuple_Check(object) || PyList_Check(object)) {
-    std::string inner;
-    for (Py_ssize_t i = 0; i < std::min<Py_ssize_t>(PySequence_Fast_GET_SIZE(object), 4); ++i)
-      inner += (i ? ", " : "") + type_text(PySequence_Fast_GET_ITEM(object, i));
-    return std::string(Py_TYPE(object)->tp_name) + " of (" + inner + ")";
-  }
-  return Py_TYPE(object)->tp_name;
-}
-
-[[noreturn]] void explain(const Operation& operation, const Mismatch& mismatch, PyObject* const* args,
-                          Py_ssize_t count, PyObject* keywords, bool is_method) {
-  if (operation.overloads.size() > 1) {
-    std::string given, expected;
-    const Py_ssize_t total = count + (keywords ? PyTuple_GET_SIZE(keywords) : 0);
-    for (Py_ssize_t i = 0; i < total; ++i) {
-      if (i) given += ", ";
-      if (i >= count) given += std::string(PyUnicode_AsUTF8(PyTuple_GET_ITEM(keywords, i - count))) + "=";
-      given += type_text(args[i]);
-    }
-    for (const Overload& overload : operation.overloads) expected += "\n * " + describe(overload);
-    fail(ErrorKind::type, operation.name, "() received an invalid combination of arguments - got (", given,
-         "), but expected one of:", expected);
-  }
-  const Overload& overload = operation.overloads[0];
-  const int self_count = is_method ? 1 : 0;  // methods do not count the tensor that they belong to
-  switch (mismatch.reason) {
-    case Fit::too_many:
-      fail(ErrorKind::type, operation.name, "() takes ", overload.positional - self_count,
-           " positional argument", overload.positional - self_count == 1 ? "" : "s", " but ",
-           count - self_count, " were given");
-    case Fit::missing: {
-      std::string names;
-      int missing = 0;
-      for (int i = mismatch.position; i < static_cast<int>(overload.parameters.size()); ++i) {
-        const Parameter& parameter = overload.parameters[i];
-        if (parameter.value || i < count) continue;
-        names += (missing++ ? ", \"" : "\"") + std::string(PyUnicode_AsUTF8(parameter.name)) + "\"";
-      }
-      fail(ErrorKind::type, operation.name, "() missing ", missing,
-           " required positional arguments: ", names);
-    }
-    case Fit::unknown_keyword:
-      fail(ErrorKind::type, operation.name, "() got an unexpected keyword argument '",
-           PyUnicode_AsUTF8(mismatch.object), "'");
-    case Fit::duplicate:
-      fail(ErrorKind::type, operation.name, "() got multiple values for argument '",
-           PyUnicode_AsUTF8(mismatch.object), "'");
-    default: {
-      const Parameter& parameter = overload.parameters[mismatch.position];
-      const std::string expected =
-          parameter.text.substr(0, parameter.text.find_last_of(' ', parameter.text.find(" =") - 1));
-      const std::string name = PyUnicode_AsUTF8(parameter.name);
-      const bool by_position = mismatch.position < count;
-      fail(ErrorKind::type, operation.name, "(): argument '", name, "'",
-           by_position ? concat(" (position ", mismatch.position + 1 - self_count, ")") : "", " must be ",
-           expected, ", not ", type_text(mismatch.object));
-    }
-  }
-}
-
 PyObject* compute_operation(PyObject* self, PyObject* const* args, size_t flags, PyObject* keywords) {
   const Operation& operation = *reinterpret_cast<OperationObject*>(self)->operation;
   const Py_ssize_t count = PyVectorcall_NARGS(flags);
   try {
     PyObject* slots[kMaxParameters];
     Object gathered;
-    Mismatch mismatch{};
-    const Py_ssize_t total = count + (keywords ? PyTuple_GET_SIZE(keywords) : 0);
+    const Call call{args, count, keywords, reinterpret_cast<OperationObject*>(self)->is_method};
+    const Py_ssize_t total = count + call.keyword_count();
     if (overriding_types_exist && operation.overridable && any_overrides(args, total)) [[unlikely]]
       return call_override(self, args, count, keywords);
     for (const Overload& overload : operation.overloads) {
-      mismatch = bind(overload, args, count, keywords, slots, gathered);
-      if (mismatch.reason == Fit::yes) return overload.invoke(overload, slots);
+      if (bind(overload, call, slots, gathered).reason != Fit::yes) continue;
+      if (overload.deprecated) [[unlikely]]
+        warn_deprecated(operation, overload);
+      return overload.invoke(overload, slots);
     }
     if (operation.overridable && any_overrides(args, total))  // by an object that is no tensor
       return call_override(self, args, count, keywords);
-    explain(operation, mismatch, args, count, keywords, reinterpret_cast<OperationObject*>(self)->is_method);
+    const Overload& meant = intended_overload(operation, call);
+    explain(operation, meant, bind(meant, call, slots, gathered), call);
   } catch (...) {
     set_python_error();
     return nullptr;
@@ -304,14 +229,15 @@ PyObject* operation_module(PyObject*, void*) { return PyUnicode_FromString("tape
 PyObject* operation_doc(PyObject* self, void*) {
   const Operation& operation = *reinterpret_cast<OperationObject*>(self)->operation;
   std::string text;
-  for (const Overload& overload : operation.overloads) text += overload.signature + "\n";
+  for (const Overload& overload : operation.overloads)
+    if (!overload.deprecated) text += overload.signature + "\n";
   return to_python(operation.doc.empty() ? text : text + "\n" + operation.doc);
 }
 PyObject* operation_signatures(PyObject* self, void*) {
   const Operation& operation = *reinterpret_cast<OperationObject*>(self)->operation;
   PyObject* list = PyList_New(0);
   for (const Overload& overload : operation.overloads)
-    PyList_Append(list, Object::steal(to_python(overload.signature)).get());
+    if (!overload.deprecated) PyList_Append(list, Object::steal(to_python(overload.signature)).get());
   return list;
 }
 PyObject* operation_reduce(PyObject* self, PyObject*) { return operation_name(self, nullptr); }
@@ -466,10 +392,13 @@ PyObject* finish_result(const Overload& overload, int arity, PyObject* const* sl
 
 void add_overload(const char* signature, Overload::Invoke invoke, void (*function)(), int arity, As where,
                   const char* doc) {
-  const std::string_view text(signature);
+  std::string_view text(signature);
+  constexpr std::string_view deprecated = " deprecated";
+  Overload overload;
+  overload.deprecated = text.ends_with(deprecated);
+  if (overload.deprecated) text.remove_suffix(deprecated.size());
   const size_t open = text.find('(');
   size_t close = text.find(") ->");
-  Overload overload;
   const std::string name(text.substr(0, open));
   if (close != std::string_view::npos) {
     const size_t first = text.find('(', close), last = text.rfind(')');
@@ -493,10 +422,11 @@ void add_overload(const char* signature, Overload::Invoke invoke, void (*functio
     overload.parameters.push_back(parse_parameter(item));
     overload.parameters.back().keyword_only = keyword_only;
     if (!keyword_only) ++overload.positional;
+    if (!overload.parameters.back().value) ++overload.required;
   }
   if (overload.parameters.size() > kMaxParameters || static_cast<int>(overload.parameters.size()) < arity)
     fail(ErrorKind::runtime, "signature does not fit its function: ", signature);
-  overload.signature = signature;
+  overload.signature = text;
   overload.invoke = invoke;
   overload.function = function;
   auto& entry = registry()[name];
@@ -506,6 +436,15 @@ void add_overload(const char* signature, Overload::Invoke invoke, void (*functio
   if (*doc) entry.operation.doc = doc;
   entry.operation.overloads.push_back(std::move(overload));
 }
+
+namespace {
+
+bool takes_tensor_first(const Operation& operation) {
+  const auto& parameters = operation.overloads[0].parameters;
+  return !parameters.empty() && (parameters[0].kind == Kind::tensor || parameters[0].kind == Kind::operand);
+}
+
+}  // namespace
 
 int publish_operations(PyObject* module) {
   if (make_operation_type() < 0) return -1;
@@ -524,10 +463,7 @@ int publish_operations(PyObject* module) {
     };
     if (entry.where != As::method && PyModule_AddObjectRef(module, name.c_str(), make(false).get()) < 0)
       return -1;
-    const auto& parameters = entry.operation.overloads[0].parameters;
-    const bool takes_tensor =
-        !parameters.empty() && (parameters[0].kind == Kind::tensor || parameters[0].kind == Kind::operand);
-    if (entry.where != As::function && takes_tensor &&
+    if (entry.where != As::function && takes_tensor_first(entry.operation) &&
         PyObject_SetAttrString(reinterpret_cast<PyObject*>(tensor_type), name.c_str(), make(true).get()) < 0)
       return -1;
   }
@@ -538,9 +474,7 @@ PyObject* operation_names() {
   PyObject* list = PyList_New(0);
   for (const auto& [name, entry] : registry()) {
     if (name.back() == '_' && registry().count(name.substr(0, name.size() - 1))) continue;
-    const auto& parameters = entry.operation.overloads[0].parameters;
-    const bool method =
-        entry.where != As::function && !parameters.empty() && parameters[0].kind == Kind::tensor;
+    const bool method = entry.where != As::function && takes_tensor_first(entry.operation);
     PyList_Append(list, Object::steal(Py_BuildValue("(sNN)", name.c_str(), PyBool_FromLong(method),
                                                     PyBool_FromLong(registry().count(name + "_") > 0)))
                             .get());

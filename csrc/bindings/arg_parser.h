@@ -8,9 +8,10 @@
 //
 // Types of parameters: Tensor, Tensor[], Operand (Tensor or number), Scalar, int, int[], float, bool, str,
 // dtype, any (PyObject*); with "?" they may be None (a Tensor is then undefined, others std::nullopt).
-// "int[*]" is a list that may also be written as several positional arguments: view(2, 3); "Tensor[*]"
-// likewise. Leading parameters go to the C++ function in order; further ones are handled here for every
-// operation: out, requires_grad, device, layout, pin_memory, memory_format, non_blocking. After the signature
+// "int[1]" is a list that may also be one int. "int[*]" may be written as several positional arguments:
+// view(2, 3); "Tensor[*]" likewise. A signature that ends with " deprecated" is only tried after the others.
+// Leading parameters go to the C++ function in order; further ones are handled here for every operation: out,
+// requires_grad, device, layout, pin_memory, memory_format, non_blocking. After the signature
 // "-> (values, indices)" names the results: a named tuple.
 #pragma once
 #include <string>
@@ -40,8 +41,9 @@ enum class Kind : uint8_t {
 
 struct Parameter {
   Kind kind;
-  bool optional = false;  // "?": None is accepted
-  bool varargs = false;   // "[*]"
+  bool optional = false;      // "?": None is accepted
+  bool varargs = false;       // "[*]"
+  bool takes_single = false;  // "[1]": one int is a list of one
   bool keyword_only = false;
   PyObject* name = nullptr;   // interned
   PyObject* alias = nullptr;  // NumPy's spelling: axis, keepdims, x
@@ -53,6 +55,8 @@ struct Overload {
   std::string signature;
   std::vector<Parameter> parameters;
   int positional = 0;  // parameters that may be passed by position
+  int required = 0;    // parameters without a default
+  bool deprecated = false;
   PyTypeObject* result_type = nullptr;
   using Invoke = PyObject* (*)(const Overload& overload, PyObject* const* slots);
   Invoke invoke = nullptr;

@@ -85,10 +85,6 @@ std::string dtype_text(PyObject* array) {
                                           : Py_TYPE(array)->tp_name;
 }
 
-void warn(const char* message) {
-  if (PyErr_WarnEx(PyExc_UserWarning, message, 1) < 0) throw PythonError{};
-}
-
 PyTypeObject* array_type() {
   static PyTypeObject* type = nullptr;
   if (!type) {

@@ -9,13 +9,13 @@ namespace tapegrad::python {
 
 namespace {
 
-#define TG_CONV(name, padding)                                                     \
-  name "(Tensor input, Tensor weight, Tensor? bias=None, int[] stride=1, " padding \
-       ", int[] dilation=1, int groups=1)"
-#define TG_CONV_TRANSPOSE(name)                                                                   \
-  name "(Tensor input, Tensor weight, Tensor? bias=None, int[] stride=1, int[] padding=0, int[] " \
-       "output_padding=0, "                                                                       \
-       "int groups=1, int[] dilation=1)"
+#define TG_CONV(name, padding)                                                      \
+  name "(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, " padding \
+       ", int[1] dilation=1, int groups=1)"
+#define TG_CONV_TRANSPOSE(name)                                                                      \
+  name "(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, int[1] padding=0, int[1] " \
+       "output_padding=0, "                                                                          \
+       "int groups=1, int[1] dilation=1)"
 
 template <int Rank>
 void define_convolutions(const char* signature, const char* with_words, const char* transpose) {
@@ -66,15 +66,15 @@ void define_pooling(const char* largest, const char* with_indices, const char* a
       },
       As::function);
 }
-#define TG_POOLING(rank)                                                                          \
-  define_pooling<rank>("max_pool" #rank                                                           \
-                       "d(Tensor input, int[] kernel_size, int[]? stride=None, int[] padding=0, " \
-                       "int[] dilation=1, bool ceil_mode=False)",                                 \
-                       "max_pool" #rank                                                           \
-                       "d_with_indices(Tensor input, int[] kernel_size, int[]? stride=None, "     \
-                       "int[] padding=0, int[] dilation=1, bool ceil_mode=False)",                \
-                       "avg_pool" #rank                                                           \
-                       "d(Tensor input, int[] kernel_size, int[]? stride=None, int[] padding=0, " \
+#define TG_POOLING(rank)                                                                             \
+  define_pooling<rank>("max_pool" #rank                                                              \
+                       "d(Tensor input, int[1] kernel_size, int[1]? stride=None, int[1] padding=0, " \
+                       "int[1] dilation=1, bool ceil_mode=False)",                                   \
+                       "max_pool" #rank                                                              \
+                       "d_with_indices(Tensor input, int[1] kernel_size, int[1]? stride=None, "      \
+                       "int[1] padding=0, int[1] dilation=1, bool ceil_mode=False)",                 \
+                       "avg_pool" #rank                                                              \
+                       "d(Tensor input, int[1] kernel_size, int[1]? stride=None, int[1] padding=0, " \
                        "bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None)")
 
 template <int Rank>
@@ -88,19 +88,19 @@ void define_adaptive_pooling(const char* average, const char* largest, const cha
       [](const Tensor& x, const Tensor& indices, IntSpan size) { return max_unpool(Rank, x, indices, size); },
       As::function);
 }
-#define TG_ADAPTIVE_POOLING(rank)                                                               \
-  define_adaptive_pooling<rank>("adaptive_avg_pool" #rank "d(Tensor input, int[] output_size)", \
-                                "adaptive_max_pool" #rank "d(Tensor input, int[] output_size)", \
-                                "_max_unpool" #rank "d(Tensor input, Tensor indices, int[] output_size)")
+#define TG_ADAPTIVE_POOLING(rank)                                                                \
+  define_adaptive_pooling<rank>("adaptive_avg_pool" #rank "d(Tensor input, int[1] output_size)", \
+                                "adaptive_max_pool" #rank "d(Tensor input, int[1] output_size)", \
+                                "_max_unpool" #rank "d(Tensor input, Tensor indices, int[1] output_size)")
 
 }  // namespace
 
 void define_conv_ops() {
-  define_convolutions<1>(TG_CONV("conv1d", "int[] padding=0"), TG_CONV("conv1d", "str padding"),
+  define_convolutions<1>(TG_CONV("conv1d", "int[1] padding=0"), TG_CONV("conv1d", "str padding"),
                          TG_CONV_TRANSPOSE("conv_transpose1d"));
-  define_convolutions<2>(TG_CONV("conv2d", "int[] padding=0"), TG_CONV("conv2d", "str padding"),
+  define_convolutions<2>(TG_CONV("conv2d", "int[1] padding=0"), TG_CONV("conv2d", "str padding"),
                          TG_CONV_TRANSPOSE("conv_transpose2d"));
-  define_convolutions<3>(TG_CONV("conv3d", "int[] padding=0"), TG_CONV("conv3d", "str padding"),
+  define_convolutions<3>(TG_CONV("conv3d", "int[1] padding=0"), TG_CONV("conv3d", "str padding"),
                          TG_CONV_TRANSPOSE("conv_transpose3d"));
   TG_POOLING(1);
   TG_POOLING(2);
@@ -108,10 +108,11 @@ void define_conv_ops() {
   TG_ADAPTIVE_POOLING(1);
   TG_ADAPTIVE_POOLING(2);
   TG_ADAPTIVE_POOLING(3);
-  def_op("im2col(Tensor input, int[] kernel_size, int[] dilation=1, int[] padding=0, int[] stride=1)",
+  def_op("im2col(Tensor input, int[1] kernel_size, int[1] dilation=1, int[1] padding=0, int[1] stride=1)",
          unfold_windows, As::function);
   def_op(
-      "col2im(Tensor input, int[] output_size, int[] kernel_size, int[] dilation=1, int[] padding=0, int[] "
+      "col2im(Tensor input, int[1] output_size, int[1] kernel_size, int[1] dilation=1, int[1] padding=0, "
+      "int[1] "
       "stride=1)",
       fold_windows, As::function);
   def_op("constant_pad_nd(Tensor input, int[] pad, Scalar value=0)", pad_constant, As::function);

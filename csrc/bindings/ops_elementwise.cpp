@@ -1,6 +1,7 @@
 // Elementwise operations in Python: function, method, in-place form and out= of every struct in
 // elementwise_defs.h, and those that take more than their operands.
 #include "bindings/arg_parser.h"
+#include "ops/copy.h"
 #include "ops/ops.h"
 
 namespace tapegrad::python {
@@ -11,9 +12,16 @@ template <class Op>
 Tensor with_out(const Tensor& a, const Tensor& out) {
   return out.defined() ? elementwise_out(Op{}, out, a) : elementwise(Op{}, a);
 }
-template <class Op, class Second>
-Tensor with_out(const Tensor& a, const Second& b, const Tensor& out) {
+template <class Op, class First, class Second>
+Tensor with_out(const First& a, const Second& b, const Tensor& out) {
   return out.defined() ? elementwise_out(Op{}, out, a, b) : elementwise(Op{}, a, b);
+}
+
+/// The first operand as a tensor; a number has the type that it gets next to `other`.
+Tensor first(const Operand& number, const Operand& other) {
+  if (number.is_tensor()) return number.tensor();
+  if (other.is_tensor()) return wrap_scalar(number.scalar(), other.tensor());
+  return full_values({}, number.scalar(), number.scalar().dtype());
 }
 
 template <class Op>
@@ -28,12 +36,20 @@ void define_named(const std::string& name) {
     define("(Tensor input, *, Tensor? out=None)", with_out<Op>);
     define_inplace("(Tensor input)", +[](const Tensor& a) { return elementwise_(Op{}, a); });
   } else if constexpr (Op::takes_number) {
-    define("(Tensor input, Operand other, *, Tensor? out=None)", with_out<Op, Operand>);
+    if constexpr (Op::number_first)
+      define(
+          "(Operand input, Operand other, *, Tensor? out=None)",
+          +[](const Operand& a, const Operand& b, const Tensor& out) {
+            if (b.is_tensor()) return with_out<Op>(a, b, out);
+            return with_out<Op>(first(a, b), b, out);
+          });
+    else
+      define("(Tensor input, Operand other, *, Tensor? out=None)", with_out<Op, Tensor, Operand>);
     define_inplace(
         "(Tensor input, Operand other)",
         +[](const Tensor& a, const Operand& b) { return elementwise_(Op{}, a, b); });
   } else {
-    define("(Tensor input, Tensor other, *, Tensor? out=None)", with_out<Op, Tensor>);
+    define("(Tensor input, Tensor other, *, Tensor? out=None)", with_out<Op, Tensor, Tensor>);
     define_inplace(
         "(Tensor input, Tensor other)",
         +[](const Tensor& a, const Tensor& b) { return elementwise_(Op{}, a, b); });
@@ -67,34 +83,57 @@ void define_activation(const char* name, const char* parameters) {
          +[](const Tensor& x, Parameters... p) { return elementwise_(Op{{}, p...}, x); }, As::function);
 }
 
+/// input + value * (tensor1 * or / tensor2), in all its forms.
+template <auto function, auto function_>
+void define_product_sum(const std::string& name) {
+  def_op(
+      (name + "(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1, Tensor? out=None)").c_str(),
+      function);
+  def_op((name + "(Tensor input, Scalar value, Tensor tensor1, Tensor tensor2) deprecated").c_str(),
+         [](const Tensor& a, Scalar value, const Tensor& b, const Tensor& c) {
+           return function(a, b, c, value);
+         });
+  def_op((name + "_(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1)").c_str(), function_);
+  def_op((name + "_(Tensor input, Scalar value, Tensor tensor1, Tensor tensor2) deprecated").c_str(),
+         [](const Tensor& a, Scalar value, const Tensor& b, const Tensor& c) {
+           return function_(a, b, c, value);
+         });
+}
+
 void define_arithmetic() {
-  for (const char* name : {"add", "sub", "subtract"}) {
-    const bool adds = std::string_view(name) == "add";
-    def_op((std::string(name) + "(Tensor input, Operand other, *, Scalar alpha=1, Tensor? out=None)").c_str(),
-           adds ? +[](const Tensor& a, const Operand& b, Scalar alpha) { return add(a, b, alpha); }
-                : +[](const Tensor& a, const Operand& b, Scalar alpha) { return sub(a, b, alpha); });
-    def_op((std::string(name) + "_(Tensor input, Operand other, *, Scalar alpha=1)").c_str(),
-           adds ? add_ : sub_);
+  for (const std::string name : {"add", "sub", "subtract"}) {
+    const bool adds = name == "add";
+    def_op(
+        (name + "(Operand input, Operand other, *, Scalar alpha=1, Tensor? out=None)").c_str(),
+        adds ? +[](const Operand& a, const Operand& b, Scalar alpha) { return add(first(a, b), b, alpha); }
+             : +[](const Operand& a, const Operand& b, Scalar alpha) { return sub(first(a, b), b, alpha); });
+    def_op((name + "(Tensor input, Scalar alpha, Tensor other) deprecated").c_str(),
+           adds ? +[](const Tensor& a, Scalar alpha, const Tensor& b) { return add(a, b, alpha); }
+                : +[](const Tensor& a, Scalar alpha, const Tensor& b) { return sub(a, b, alpha); });
+    def_op((name + "_(Tensor input, Operand other, *, Scalar alpha=1)").c_str(), adds ? add_ : sub_);
+    def_op((name + "_(Tensor input, Scalar alpha, Tensor other) deprecated").c_str(),
+           adds ? +[](const Tensor& a, Scalar alpha, const Tensor& b) { return add_(a, b, alpha); }
+                : +[](const Tensor& a, Scalar alpha, const Tensor& b) { return sub_(a, b, alpha); });
   }
   def_op("rsub(Tensor input, Operand other, *, Scalar alpha=1)", rsub);
-  for (const char* name : {"div", "divide", "true_divide"}) {
-    const std::string mode = std::string_view(name) == "true_divide" ? "" : ", *, str? rounding_mode=None";
-    if (mode.empty()) {
-      def_op("true_divide(Tensor input, Operand other, *, Tensor? out=None)", with_out<Div, Operand>);
-      def_op("true_divide_(Tensor input, Operand other)",
-             [](const Tensor& a, const Operand& b) { return elementwise_(Div{}, a, b); });
-    } else {
-      def_op((std::string(name) + "(Tensor input, Operand other" + mode + ", Tensor? out=None)").c_str(),
-             divide);
-      def_op((std::string(name) + "_(Tensor input, Operand other" + mode + ")").c_str(), divide_);
-    }
+  for (const std::string name : {"div", "divide"}) {
+    const std::string mode = ", *, str? rounding_mode=None";
+    def_op((name + "(Operand input, Operand other" + mode + ", Tensor? out=None)").c_str(),
+           [](const Operand& a, const Operand& b, std::optional<std::string_view> rounding) {
+             return divide(first(a, b), b, rounding);
+           });
+    def_op((name + "_(Tensor input, Operand other" + mode + ")").c_str(), divide_);
   }
-  def_op("floor_divide(Tensor input, Operand other, *, Tensor? out=None)", floor_divide);
+  define_named<Div>("true_divide");
+  def_op("floor_divide(Operand input, Operand other, *, Tensor? out=None)",
+         [](const Operand& a, const Operand& b) { return floor_divide(first(a, b), b); });
   def_op("floor_divide_(Tensor input, Operand other)", floor_divide_);
-  def_op(
-      "remainder(Operand input, Operand other, *, Tensor? out=None)", [](const Operand& a, const Operand& b) {
-        return a.is_tensor() ? remainder(a.tensor(), b) : remainder(wrap_scalar(a.scalar(), b.tensor()), b);
-      });
+  def_op("remainder(Operand input, Operand other, *, Tensor? out=None)", [](const Operand& a,
+                                                                            const Operand& b) {
+    TG_CHECK_TYPE(a.is_tensor() || b.is_tensor(),
+                  "remainder() received an invalid combination of arguments: one of them must be a Tensor");
+    return remainder(first(a, b), b);
+  });
   def_op("remainder_(Tensor input, Operand other)", remainder_);
   def_op("fmod(Tensor input, Operand other, *, Tensor? out=None)", fmod);
   def_op("fmod_(Tensor input, Operand other)", fmod_);
@@ -105,13 +144,15 @@ void define_arithmetic() {
     return pow(a, b);
   });
   def_op("pow_(Tensor input, Operand exponent)", pow_);
+  def_op("square(Tensor input, *, Tensor? out=None)", square);
+  def_op("square_(Tensor input)", square_);
   def_op("round(Tensor input, *, int decimals=0, Tensor? out=None)",
          [](const Tensor& x, int64_t decimals) { return round(x, decimals); });
   def_op("round_(Tensor input, *, int decimals=0)", round_);
-  def_op("clamp_min(Tensor input, Operand min, *, Tensor? out=None)", with_out<ClampMin, Operand>);
+  def_op("clamp_min(Tensor input, Operand min, *, Tensor? out=None)", with_out<ClampMin, Tensor, Operand>);
   def_op("clamp_min_(Tensor input, Operand min)",
          [](const Tensor& a, const Operand& b) { return elementwise_(ClampMin{}, a, b); });
-  def_op("clamp_max(Tensor input, Operand max, *, Tensor? out=None)", with_out<ClampMax, Operand>);
+  def_op("clamp_max(Tensor input, Operand max, *, Tensor? out=None)", with_out<ClampMax, Tensor, Operand>);
   def_op("clamp_max_(Tensor input, Operand max)",
          [](const Tensor& a, const Operand& b) { return elementwise_(ClampMax{}, a, b); });
   for (const std::string name : {"clamp", "clip"}) {
@@ -136,24 +177,8 @@ void define_arithmetic() {
          [](const Tensor& a, const Tensor& b, const Operand& weight) {
            return elementwise_(Lerp{}, a, b, weight);
          });
-  def_op("addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1, Tensor? out=None)",
-         [](const Tensor& a, const Tensor& b, const Tensor& c, Scalar value) {
-           return elementwise(Addcmul{{}, value.to_double()}, a, b, c);
-         });
-  def_op("addcmul_(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1)",
-         [](const Tensor& a, const Tensor& b, const Tensor& c, Scalar value) {
-           return elementwise_(Addcmul{{}, value.to_double()}, a, b, c);
-         });
-  def_op("addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1, Tensor? out=None)",
-         [](const Tensor& a, const Tensor& b, const Tensor& c, Scalar value) {
-           check_addcdiv(b, c);
-           return elementwise(Addcdiv{{}, value.to_double()}, a, b, c);
-         });
-  def_op("addcdiv_(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1)",
-         [](const Tensor& a, const Tensor& b, const Tensor& c, Scalar value) {
-           check_addcdiv(b, c);
-           return elementwise_(Addcdiv{{}, value.to_double()}, a, b, c);
-         });
+  define_product_sum<addcmul, addcmul_>("addcmul");
+  define_product_sum<addcdiv, addcdiv_>("addcdiv");
 }
 
 void define_activations() {

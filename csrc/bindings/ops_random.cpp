@@ -161,7 +161,7 @@ void define_distributions() {
         return normal(mean, std, get_generator(generator));
       },
       As::function);
-  def_op("normal(float mean, float std, int[*] size, *, " TG_GENERATOR ", dtype? dtype=None, " TG_OPTIONS ")",
+  def_op("normal(float mean, float std, int[] size, *, " TG_GENERATOR ", dtype? dtype=None, " TG_OPTIONS ")",
          normal_numbers, As::function);
   def_op(
       "bernoulli(Tensor input, *, " TG_GENERATOR ", Tensor? out=None)",

@@ -12,11 +12,11 @@ void define_spread(const std::string& name, const std::string& results) {
   const auto define = [&](const char* parameters, auto function) {
     def_op((name + parameters + results).c_str(), function);
   };
-  define("(Tensor input, int[]? dim, bool unbiased=True, bool keepdim=False, *, Tensor? out=None)",
+  define("(Tensor input, int[1]? dim, bool unbiased=True, bool keepdim=False, *, Tensor? out=None)",
          [](const Tensor& x, std::optional<Dims> dims, bool unbiased, bool keepdim) {
            return Function(x, dims, unbiased ? 1 : 0, keepdim);
          });
-  define("(Tensor input, int[]? dim=None, *, Scalar? correction=None, bool keepdim=False, Tensor? out=None)",
+  define("(Tensor input, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False, Tensor? out=None)",
          [](const Tensor& x, std::optional<Dims> dims, std::optional<Scalar> correction, bool keepdim) {
            return Function(x, dims, correction ? correction->to_double() : 1, keepdim);
          });
@@ -43,14 +43,17 @@ using OfAll = Tensor (*)(const Tensor&);
 }  // namespace
 
 void define_reduce_ops() {
-  def_op("sum(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None, Tensor? out=None)",
-         sum);
-  def_op("mean(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None, Tensor? out=None)",
-         mean);
-  def_op("nansum(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None, Tensor? out=None)",
+  def_op("sum(Tensor input, *, dtype? dtype=None)",
+         [](const Tensor& x, std::optional<DType> dtype) { return sum(x, std::nullopt, false, dtype); });
+  def_op("sum(Tensor input, int[1]? dim, bool keepdim=False, *, dtype? dtype=None, Tensor? out=None)", sum);
+  def_op("mean(Tensor input, *, dtype? dtype=None)",
+         [](const Tensor& x, std::optional<DType> dtype) { return mean(x, std::nullopt, false, dtype); });
+  def_op("mean(Tensor input, int[1]? dim, bool keepdim=False, *, dtype? dtype=None, Tensor? out=None)", mean);
+  def_op("nansum(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None, Tensor? out=None)",
          nansum);
-  def_op("nanmean(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None, Tensor? out=None)",
-         nanmean);
+  def_op(
+      "nanmean(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None, Tensor? out=None)",
+      nanmean);
   def_op("prod(Tensor input, *, dtype? dtype=None)",
          [](const Tensor& x, std::optional<DType> dtype) { return prod(x, dtype); });
   def_op("prod(Tensor input, int dim, bool keepdim=False, *, dtype? dtype=None, Tensor? out=None)",
@@ -75,16 +78,16 @@ void define_reduce_ops() {
   define_spread<var_mean>("var_mean", "");
   define_spread<std_mean>("std_mean", "");
   def_op(
-      "norm(Tensor input, any p=2, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None, Tensor? "
+      "norm(Tensor input, any p=2, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None, Tensor? "
       "out=None)",
       [](const Tensor& x, PyObject* p, std::optional<Dims> dims, bool keepdim, std::optional<DType> dtype) {
         return vector_norm(x, norm_order(p), dims, keepdim, dtype);
       });
   def_op(
-      "_linalg_vector_norm(Tensor input, float ord=2.0, int[]? dim=None, bool keepdim=False, *, dtype? "
+      "_linalg_vector_norm(Tensor input, float ord=2.0, int[1]? dim=None, bool keepdim=False, *, dtype? "
       "dtype=None, Tensor? out=None)",
       vector_norm, As::function);
-  def_op("logsumexp(Tensor input, int[] dim, bool keepdim=False, *, Tensor? out=None)", logsumexp);
+  def_op("logsumexp(Tensor input, int[1] dim, bool keepdim=False, *, Tensor? out=None)", logsumexp);
 
   def_op("max(Tensor input)", OfAll(max));
   def_op("max(Tensor input, Tensor other, *, Tensor? out=None)", larger);
@@ -92,8 +95,8 @@ void define_reduce_ops() {
   def_op("min(Tensor input)", OfAll(min));
   def_op("min(Tensor input, Tensor other, *, Tensor? out=None)", smaller);
   def_op("min(Tensor input, int dim, bool keepdim=False) -> (values, indices)", AlongDim(min));
-  def_op("amax(Tensor input, int[]? dim=None, bool keepdim=False, *, Tensor? out=None)", amax);
-  def_op("amin(Tensor input, int[]? dim=None, bool keepdim=False, *, Tensor? out=None)", amin);
+  def_op("amax(Tensor input, int[1]? dim=None, bool keepdim=False, *, Tensor? out=None)", amax);
+  def_op("amin(Tensor input, int[1]? dim=None, bool keepdim=False, *, Tensor? out=None)", amin);
   def_op("aminmax(Tensor input, *, int? dim=None, bool keepdim=False) -> (min, max)", aminmax);
   def_op("argmax(Tensor input, int? dim=None, bool keepdim=False, *, Tensor? out=None)", argmax);
   def_op("argmin(Tensor input, int? dim=None, bool keepdim=False, *, Tensor? out=None)", argmin);
@@ -104,9 +107,13 @@ void define_reduce_ops() {
   def_op("nanmedian(Tensor input, int dim, bool keepdim=False) -> (values, indices)", AlongDim(nanmedian));
   def_op("mode(Tensor input, int dim=-1, bool keepdim=False) -> (values, indices)", mode);
 
-  def_op("any(Tensor input, int[]? dim=None, bool keepdim=False, *, Tensor? out=None)", any);
-  def_op("all(Tensor input, int[]? dim=None, bool keepdim=False, *, Tensor? out=None)", all);
-  def_op("count_nonzero(Tensor input, int[]? dim=None)", count_nonzero);
+  def_op("any(Tensor input, *, Tensor? out=None)",
+         [](const Tensor& x) { return any(x, std::nullopt, false); });
+  def_op("any(Tensor input, int[1]? dim=None, bool keepdim=False, *, Tensor? out=None)", any);
+  def_op("all(Tensor input, *, Tensor? out=None)",
+         [](const Tensor& x) { return all(x, std::nullopt, false); });
+  def_op("all(Tensor input, int[1]? dim=None, bool keepdim=False, *, Tensor? out=None)", all);
+  def_op("count_nonzero(Tensor input, int[1]? dim=None)", count_nonzero);
 
   def_op("cumsum(Tensor input, int dim, *, dtype? dtype=None, Tensor? out=None)", cumsum);
   def_op("cumprod(Tensor input, int dim, *, dtype? dtype=None, Tensor? out=None)", cumprod);

@@ -35,26 +35,38 @@ void define_shapes() {
   def_op("swapaxes(Tensor input, int axis0, int axis1)", transpose);
   def_op("swapdims(Tensor input, int dim0, int dim1)", transpose);
   def_op("permute(Tensor input, int[*] dims)", permute);
-  def_op("movedim(Tensor input, int[] source, int[] destination)", movedim);
-  def_op("moveaxis(Tensor input, int[] source, int[] destination)", movedim);
+  for (const std::string name : {"movedim", "moveaxis"}) {
+    def_op((name + "(Tensor input, int source, int destination)").c_str(),
+           [](const Tensor& x, int64_t source, int64_t destination) {
+             return movedim(x, {{source}}, {{destination}});
+           });
+    def_op((name + "(Tensor input, int[] source, int[] destination)").c_str(), movedim);
+  }
   def_op("t(Tensor input)", t);
   def_op("adjoint(Tensor input)", adjoint);
 
   def_op("unsqueeze(Tensor input, int dim)", unsqueeze);
   def_op("squeeze(Tensor input)", [](const Tensor& x) { return squeeze(x); });
   def_op("squeeze(Tensor input, int dim)", [](const Tensor& x, int64_t dim) { return squeeze(x, dim); });
-  def_op("squeeze(Tensor input, int[] dim)", squeeze_dims);
+  def_op("squeeze(Tensor input, int[*] dim)", squeeze_dims);
   def_op("squeeze_(Tensor input)", [](const Tensor& x) { return squeeze_(x); }, As::method);
   def_op(
       "squeeze_(Tensor input, int dim)", [](const Tensor& x, int64_t dim) { return squeeze_(x, dim); },
       As::method);
-  def_op("squeeze_(Tensor input, int[] dim)", squeeze_dims_, As::method);
+  def_op("squeeze_(Tensor input, int[*] dim)", squeeze_dims_, As::method);
   def_op("unsqueeze_(Tensor input, int dim)", unsqueeze_, As::method);
   def_op("t_(Tensor input)", t_, As::method);
   def_op("transpose_(Tensor input, int dim0, int dim1)", transpose_, As::method);
   def_op("swapaxes_(Tensor input, int axis0, int axis1)", transpose_, As::method);
   def_op("swapdims_(Tensor input, int dim0, int dim1)", transpose_, As::method);
   def_op("resize_(Tensor input, int[*] size, *, any memory_format=None)", resize_, As::method);
+  def_op(
+      "resize_as_(Tensor input, Tensor the_template, *, any memory_format=None)",
+      [](const Tensor& x, const Tensor& like) -> const Tensor& { return resize_(x, like.shape()); },
+      As::method);
+  def_op(
+      "set_(Tensor input)", [](const Tensor& x) -> const Tensor& { return set_(x, empty({{0}}, x.dtype())); },
+      As::method);
   def_op("set_(Tensor input, Tensor source)", set_, As::method);
 }
 
@@ -107,6 +119,10 @@ void define_joins() {
   def_op("broadcast_tensors(Tensor[*] tensors)", broadcast_tensors);
   def_op("meshgrid(Tensor[*] tensors, *, str? indexing=None)",
          [](const Tensors& tensors, std::optional<std::string_view> indexing) {
+           if (!indexing)
+             warn(
+                 "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument; "
+                 "pass indexing=\"ij\" for what happens now.");
            return meshgrid(tensors, std::string(indexing.value_or("ij")));
          });
   def_op("cartesian_prod(Tensor[*] tensors)", cartesian_prod);
@@ -118,7 +134,7 @@ void define_arrangements() {
   def_op("flip(Tensor input, int[*] dims)", flip);
   def_op("fliplr(Tensor input)", fliplr);
   def_op("flipud(Tensor input)", flipud);
-  def_op("roll(Tensor input, int[] shifts, int[] dims=())", roll);
+  def_op("roll(Tensor input, int[1] shifts, int[1] dims=())", roll);
   def_op("rot90(Tensor input, int k=1, int[] dims=(0, 1))", rot90);
   def_op("repeat(Tensor input, int[*] repeats)", repeat, As::method);
   def_op("tile(Tensor input, int[*] dims)", tile);

@@ -51,6 +51,9 @@ inline void checked(int status) {
   if (status < 0) throw PythonError{};
 }
 
+/// A UserWarning at the line that called; throws when warnings are errors.
+inline void warn(const char* message) { checked(PyErr_WarnEx(PyExc_UserWarning, message, 1)); }
+
 /// Turns the exception being handled into a Python exception.
 void set_python_error() noexcept;
 

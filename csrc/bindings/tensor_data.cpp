@@ -197,10 +197,6 @@ Tensor from_floats(PyObject* list) {
   return out;
 }
 
-void warn(const char* message) {
-  if (PyErr_WarnEx(PyExc_UserWarning, message, 1) < 0) throw PythonError{};
-}
-
 bool becomes_array(PyObject* object) {
   return !is_list(object) && !is_number(object) && !is_text(object) &&
          PyObject_HasAttrString(object, "__array__");

@@ -285,7 +285,12 @@ void define_tensor_methods() {
   def_op("contiguous(Tensor self, any memory_format=None)", contiguous_as, As::method,
          "The tensor itself if it is contiguous, else a copy.");
   def_op("clone(Tensor input, *, any memory_format=None)", clone_as, "A copy that gradients flow through.");
-  def_op("copy_(Tensor self, Tensor src, bool non_blocking=False)", copy_, As::method);
+  def_op(
+      "copy_(Tensor self, Operand other, bool non_blocking=False)",
+      [](const Tensor& self, const Operand& source) -> const Tensor& {
+        return copy_(self, source.is_tensor() ? source.tensor() : wrap_scalar(source.scalar(), self));
+      },
+      As::method);
   def_op("fill_(Tensor input, Tensor value)",
          [](const Tensor& self, const Tensor& value) -> const Tensor& { return fill_(self, value); });
   def_op("fill_(Tensor input, Scalar value)",

@@ -46,6 +46,7 @@ struct Rsub : Binary<kNothing, kNothing> {
 
 struct Mul : Binary<kB, kA> {
   static constexpr const char* name = "mul";
+  static constexpr bool number_first = true;
   static constexpr Domain domain = Domain::any;
   static auto forward(const auto& a, const auto& b) { return a * b; }
   static auto grad_a(const auto& g, const auto& s) { return g * s.b; }
@@ -54,6 +55,7 @@ struct Mul : Binary<kB, kA> {
 
 struct Div : Binary<kB, kA | kB> {
   static constexpr const char* name = "div";
+  static constexpr bool number_first = true;
   static constexpr bool binds_itself = false;
   static auto forward(const auto& a, const auto& b) { return a / b; }
   static auto grad_a(const auto& g, const auto& s) { return g / s.b; }
@@ -139,6 +141,7 @@ struct Reciprocal : FromOutput {
 
 struct Square : FromInput {
   static constexpr const char* name = "square";
+  static constexpr bool binds_itself = false;
   static constexpr const char* node_name = "PowBackward0";
   static constexpr Domain domain = Domain::number;
   static auto forward(const auto& x) { return x * x; }

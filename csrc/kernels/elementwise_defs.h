@@ -35,8 +35,9 @@ struct Elementwise {
   static constexpr const char* node_name_with_number = nullptr;
   static constexpr const char* node_name_with_first_number = nullptr;
   static constexpr unsigned uses_a = kNone, uses_b = kNone, uses_c = kNone;
-  static constexpr bool takes_number = true;  // the second operand of the function may be a Python number
-  static constexpr bool binds_itself = true;  // false: the Python function needs more than the operands
+  static constexpr bool takes_number = true;   // the second operand of the function may be a Python number
+  static constexpr bool number_first = false;  // the first one, too
+  static constexpr bool binds_itself = true;   // false: the Python function needs more than the operands
 };
 
 struct Unary : Elementwise {

@@ -81,23 +81,28 @@ struct Bitwise : Binary<kNone, kNone> {
 };
 struct BitwiseAnd : Bitwise {
   static constexpr const char* name = "bitwise_and";
+  static constexpr bool number_first = true;
   static auto forward(const auto& a, const auto& b) { return a & b; }
 };
 struct BitwiseOr : Bitwise {
   static constexpr const char* name = "bitwise_or";
+  static constexpr bool number_first = true;
   static auto forward(const auto& a, const auto& b) { return a | b; }
 };
 struct BitwiseXor : Bitwise {
   static constexpr const char* name = "bitwise_xor";
+  static constexpr bool number_first = true;
   static auto forward(const auto& a, const auto& b) { return a ^ b; }
 };
 struct BitwiseLeftShift : Bitwise {
   static constexpr const char* name = "bitwise_left_shift";
+  static constexpr bool number_first = true;
   static constexpr Domain domain = Domain::integers;
   static auto forward(const auto& a, const auto& b) { return shift_left(a, b); }
 };
 struct BitwiseRightShift : Bitwise {
   static constexpr const char* name = "bitwise_right_shift";
+  static constexpr bool number_first = true;
   static constexpr Domain domain = Domain::integers;
   static auto forward(const auto& a, const auto& b) { return shift_right(a, b); }
 };

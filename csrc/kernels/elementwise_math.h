@@ -220,6 +220,7 @@ struct Copysign : Binary<kA | kY, kNothing> {
 /// a log(b), zero where a is zero.
 struct Xlogy : Binary<kA | kB, kA | kB> {
   static constexpr const char* name = "xlogy";
+  static constexpr bool number_first = true;
   static constexpr const char* node_name_with_number = "XlogyBackward2";
   static constexpr const char* node_name_with_first_number = "XlogyBackward1";
   static auto forward(const auto& a, const auto& b) {

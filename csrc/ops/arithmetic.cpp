@@ -40,7 +40,6 @@ TG_DEFINE_UNARY(Floor, floor)
 TG_DEFINE_UNARY(Trunc, trunc)
 TG_DEFINE_UNARY(Sqrt, sqrt)
 TG_DEFINE_UNARY(Rsqrt, rsqrt)
-TG_DEFINE_UNARY(Square, square)
 TG_DEFINE_UNARY(Exp, exp)
 TG_DEFINE_UNARY(Exp2, exp2)
 TG_DEFINE_UNARY(Expm1, expm1)
@@ -254,6 +253,14 @@ Tensor pow(const Tensor& a, const Tensor& b) { return pow(Operand(a), Operand(b)
 Tensor pow(const Tensor& a, Scalar b) { return pow(Operand(a), Operand(b)); }
 Tensor pow(Scalar a, const Tensor& b) { return pow(Operand(a), Operand(b)); }
 
+Tensor square(const Tensor& x) {
+  return elementwise(Square{}, x.dtype() == DType::bool_ ? cast_values(x, DType::int64) : x);
+}
+const Tensor& square_(const Tensor& self) {
+  TG_CHECK(self.dtype() != DType::bool_, "result type Long can't be cast to the desired output type Bool");
+  return elementwise_(Square{}, self);
+}
+
 Tensor rsub(const Tensor& a, const Operand& b, Scalar alpha) {
   if (is_one(alpha)) return elementwise(Rsub{}, a, b);
   check_alpha(a, b, alpha);
@@ -317,11 +324,30 @@ const Tensor& bitwise_not_(const Tensor& self) {
   return self.dtype() == DType::bool_ ? elementwise_(LogicalNot{}, self) : elementwise_(BitwiseNot{}, self);
 }
 
+Tensor addcmul(const Tensor& x, const Tensor& a, const Tensor& b, Scalar value) {
+  return elementwise(Addcmul{{}, value.to_double()}, x, a, b);
+}
+const Tensor& addcmul_(const Tensor& self, const Tensor& a, const Tensor& b, Scalar value) {
+  return elementwise_(Addcmul{{}, value.to_double()}, self, a, b);
+}
+
+namespace {
+
 void check_addcdiv(const Tensor& a, const Tensor& b) {
   TG_CHECK(a.is_floating() || b.is_floating(),
            "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will "
-           "perform a true division "
-           "of tensor1 and tensor2. Convert one of them to a floating-point type.");
+           "perform a true division of tensor1 and tensor2. Convert one of them to a floating-point type.");
+}
+
+}  // namespace
+
+Tensor addcdiv(const Tensor& x, const Tensor& a, const Tensor& b, Scalar value) {
+  check_addcdiv(a, b);
+  return elementwise(Addcdiv{{}, value.to_double()}, x, a, b);
+}
+const Tensor& addcdiv_(const Tensor& self, const Tensor& a, const Tensor& b, Scalar value) {
+  check_addcdiv(a, b);
+  return elementwise_(Addcdiv{{}, value.to_double()}, self, a, b);
 }
 
 Tensor prelu(const Tensor& x, const Tensor& weight) {

@@ -40,14 +40,20 @@ Tensor clamp(const Tensor& x, const Tensor& low, const Tensor& high);
 const Tensor& clamp_(const Tensor& self, const Tensor& low, const Tensor& high);
 
 /// Rounded to `decimals` places, halves to even.
+/// x * x; bool counts as int64.
+Tensor square(const Tensor& x);
+const Tensor& square_(const Tensor& self);
 Tensor round(const Tensor& x, int64_t decimals = 0);
 const Tensor& round_(const Tensor& self, int64_t decimals = 0);
 /// ~x: the complement of integers, the negation of bools.
 Tensor bitwise_not(const Tensor& x);
 const Tensor& bitwise_not_(const Tensor& self);
 
-/// Refuses integers, as PyTorch does.
-void check_addcdiv(const Tensor& a, const Tensor& b);
+/// x + value * a * b, and x + value * a / b, which refuses integers as PyTorch does.
+Tensor addcmul(const Tensor& x, const Tensor& a, const Tensor& b, Scalar value);
+const Tensor& addcmul_(const Tensor& self, const Tensor& a, const Tensor& b, Scalar value);
+Tensor addcdiv(const Tensor& x, const Tensor& a, const Tensor& b, Scalar value);
+const Tensor& addcdiv_(const Tensor& self, const Tensor& a, const Tensor& b, Scalar value);
 /// leaky_relu with a slope for each channel (dimension 1), or one for all.
 Tensor prelu(const Tensor& x, const Tensor& weight);
 /// NaN and the infinities replaced: by 0 and the largest and smallest finite numbers unless given.

@@ -63,8 +63,8 @@ const Tensor& resize_(const Tensor& x, IntSpan shape) {
 }
 
 const Tensor& set_(const Tensor& x, const Tensor& source) {
-  TG_CHECK(x.dtype() == source.dtype(), "Could not set tensor of type ", scalar_type_name(source.dtype()),
-           " to a tensor of type ", scalar_type_name(x.dtype()));
+  TG_CHECK(x.dtype() == source.dtype(), "Could not set tensor of type ", cpp_type_name(source.dtype()),
+           " to a tensor of type ", cpp_type_name(x.dtype()));
   autograd::check_inplace(x, autograd::any_tracked(autograd::TensorRefs{x, source}));
   TG_CHECK(!autograd::any_tracked(autograd::TensorRefs{x, source}),
            "set_(): tensors that require grad cannot change their storage; assign to .data instead.");

@@ -313,6 +313,8 @@ def is_complex(input: Tensor) -> bool:
 
 def numel(input: Tensor) -> int:
     """The number of elements of a tensor."""
+    if not isinstance(input, Tensor):
+        raise TypeError(f"numel(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     return input.numel()
 
 
