@@ -34,7 +34,8 @@ std::string given_types(const Call& call) {
   std::string text;
   for (Py_ssize_t i = call.is_method; i < call.count + call.keyword_count(); ++i) {
     if (!text.empty()) text += ", ";
-    if (i >= call.count) text += concat(PyUnicode_AsUTF8(PyTuple_GET_ITEM(call.keywords, i - call.count)), "=");
+    if (i >= call.count)
+      text += concat(PyUnicode_AsUTF8(PyTuple_GET_ITEM(call.keywords, i - call.count)), "=");
     text += type_text(call.args[i]);
   }
   return call.count == call.is_method && !text.empty() ? text + ", " : text;
@@ -57,9 +58,9 @@ bool takes_count(const Overload& overload, const Call& call) {
 }
 
 [[noreturn]] void fail_too_many(const Operation& operation, const Overload& overload, const Call& call) {
-  const auto required = std::count_if(overload.parameters.begin(),
-                                      overload.parameters.begin() + overload.positional,
-                                      [](const Parameter& parameter) { return !parameter.value; });
+  const auto required =
+      std::count_if(overload.parameters.begin(), overload.parameters.begin() + overload.positional,
+                    [](const Parameter& parameter) { return !parameter.value; });
   const Py_ssize_t least = required - call.is_method, most = overload.positional - call.is_method;
   const Py_ssize_t given = call.count - call.is_method;
   fail(ErrorKind::type, operation.name, "() takes ",
