@@ -1,6 +1,6 @@
 #include "autograd/anomaly.h"
 
-#include <algorithm>
+#include <type_traits>
 
 #include "autograd/gradient_ops.h"
 #include "autograd/variable.h"
@@ -15,14 +15,16 @@ thread_local Node* running = nullptr;  // the node whose backward is being compu
 
 template <class T>
 bool any_nan(const T* values, int64_t count) {
-  // Blocks without an early exit inside, so that the loop is vectorized.
-  constexpr int64_t kBlock = 4096;
-  for (int64_t start = 0; start < count; start += kBlock) {
-    const int64_t end = std::min(start + kBlock, count);
-    int found = 0;
-    for (int64_t i = start; i < end; ++i) found |= values[i] != values[i];
+  using Bits = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+  constexpr int64_t kBlock = 64;  // of a fixed size, so that the loop over it is vectorized
+  int64_t i = 0;
+  for (; i + kBlock <= count; i += kBlock) {
+    Bits found = 0;
+    for (int64_t j = 0; j < kBlock; ++j) found |= -static_cast<Bits>(values[i + j] != values[i + j]);
     if (found) return true;
   }
+  for (; i < count; ++i)
+    if (values[i] != values[i]) return true;
   return false;
 }
 
@@ -36,24 +38,22 @@ bool has_nan(const Tensor& tensor) {
 }
 
 void warn_of_error(Node& node) {
-  const NodeExtras& extras = node.extras();
-  anomaly_callbacks.warn(
-      extras.trace
-          ? concat("Error detected in ", node.name(), ". Traceback of forward call that caused the error:\n",
-                   extras.trace->text())
-          : concat("Error detected in ", node.name(),
-                   ". No forward pass information available. Enable detect anomaly during forward pass for "
-                   "more information."));
+  anomaly_callbacks.warn([&] {
+    const Ref<ForwardTrace>& trace = node.extras().trace;
+    return concat("Error detected in ", node.name(), ". ",
+                  trace ? "Traceback of forward call that caused the error:\n" + trace->text()
+                        : std::string("No forward pass information available. Enable detect anomaly during "
+                                      "forward pass for more information."));
+  });
   // From the inside out: which backward recorded the node that failed, which one recorded that...
-  for (Node* inner = &node; inner->extras().induced_by;) {
-    Node* outer = inner->extras().induced_by.get();
-    const Ref<ForwardTrace>& trace = outer->extras().trace;
-    anomaly_callbacks.warn(
-        concat("\n\nPrevious calculation was induced by ", outer->name(), ". ",
-               trace ? "Traceback of forward call that induced the previous calculation:\n" + trace->text()
-                     : std::string("No forward pass information available.")));
-    inner = outer;
-  }
+  for (Node* outer = node.extras().induced_by.get(); outer; outer = outer->extras().induced_by.get())
+    anomaly_callbacks.warn([&] {
+      const Ref<ForwardTrace>& trace = outer->extras().trace;
+      return concat("\n\nPrevious calculation was induced by ", outer->name(), ". ",
+                    trace
+                        ? "Traceback of forward call that induced the previous calculation:\n" + trace->text()
+                        : std::string("No forward pass information available."));
+    });
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 // Anomaly mode: nodes remember where they were recorded, and a NaN or an error in the backward pass says so.
 #pragma once
+#include <functional>
+
 #include "autograd/node.h"
 
 namespace tapegrad::autograd {
@@ -8,8 +10,8 @@ namespace tapegrad::autograd {
 struct AnomalyCallbacks {
   /// Where the program is now; null when no Python code is running.
   Ref<ForwardTrace> (*trace)();
-  /// Issues a warning, also while an exception is being handled.
-  void (*warn)(const std::string& message);
+  /// Issues a warning with the text that message() returns, also while an exception is being handled.
+  void (*warn)(const std::function<std::string()>& message);
 };
 extern AnomalyCallbacks anomaly_callbacks;
 

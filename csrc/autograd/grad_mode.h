@@ -6,11 +6,10 @@ namespace tapegrad::autograd {
 struct SavedTensorHooks;
 
 struct Modes {
-  bool grad = true;        // record operations
-  bool forward = false;    // a forward-mode level is open: carry tangents on
-  bool inference = false;  // tensors made now can never enter a graph
-  bool anomaly = false;    // nodes remember the Python lines that recorded them: see anomaly.h
-  bool check_nan = true;   // in anomaly mode: NaN in a computed gradient is an error
+  bool grad = true;       // record operations
+  bool forward = false;   // a forward-mode level is open: carry tangents on
+  bool anomaly = false;   // nodes remember the Python lines that recorded them: see anomaly.h
+  bool check_nan = true;  // in anomaly mode: NaN in a computed gradient is an error
   SavedTensorHooks* saved_tensor_hooks = nullptr;  // the innermost pair: see saved_tensor.h
 };
 extern constinit thread_local Modes modes;

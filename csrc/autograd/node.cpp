@@ -18,6 +18,11 @@ Tensor Node::reattach(const Tensor& output, uint32_t output_nr) {
   return tensor;
 }
 
+std::string operation_name(const Node& node) {
+  const std::string name = node.name();
+  return name.substr(0, name.rfind("Backward"));
+}
+
 uint32_t Node::add_output() {
   if (output_count_ > 0) more_outputs_.emplace_back();
   return output_count_++;

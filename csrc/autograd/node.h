@@ -159,4 +159,7 @@ struct NodeWithEdges : Node {
   Edge storage_[N];
 };
 
+/// The operation that a node belongs to, as PyTorch's messages name it: "Exp" for ExpBackward0.
+std::string operation_name(const Node& node);
+
 }  // namespace tapegrad::autograd

@@ -18,12 +18,12 @@ SavedTensor::SavedTensor(const Tensor& tensor, bool is_output) : is_output_(is_o
   if (!tensor.defined()) return;  // an optional argument that was not given
   version_ = tensor.version();
   output_nr_ = static_cast<uint16_t>(tensor->output_nr);
-  TG_CHECK(
-      is_output || !tensor->is_inference,
-      "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode "
-      "in "
-      "computation tracked by autograd. To work around this, make a clone to get a normal tensor, or use "
-      "`torch.no_grad()` instead of `torch.inference_mode()`.");
+  TG_CHECK(is_output || !tensor->is_inference,
+           "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference "
+           "mode in "
+           "computation tracked by autograd. To work around this, you can make a clone to get a normal "
+           "tensor and use "
+           "it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`.");
   tensor_ = is_output ? detach(tensor) : tensor;
   if (modes.saved_tensor_hooks) [[unlikely]]
     register_hooks(*modes.saved_tensor_hooks);
@@ -65,9 +65,9 @@ namespace {
                                 uint32_t expected) {
   std::string producer;
   if (is_output)
-    producer = concat(", which is output ", output_nr, " of ", owner->name(), ",");
+    producer = concat(", which is output ", output_nr, " of ", operation_name(*owner), ",");
   else if (Node* node = grad_fn(tensor))
-    producer = concat(", which is output ", tensor->output_nr, " of ", node->name(), ",");
+    producer = concat(", which is output ", tensor->output_nr, " of ", operation_name(*node), ",");
   fail(
       ErrorKind::runtime,
       "one of the variables needed for gradient computation has been modified by an inplace operation: "

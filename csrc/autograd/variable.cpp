@@ -34,15 +34,62 @@ void set_gradient(const Tensor& tensor, const Tensor& gradient) {
   autograd_meta(tensor).grad = gradient;
 }
 
+namespace {
+
+/// The error for a view whose history cannot follow a write: to itself, or (`indirect`) to what it shares
+/// memory with.
+[[noreturn, gnu::cold]] void refuse_write(const Tensor& view, bool indirect) {
+  const auto* node = static_cast<const Node*>(view->grad_fn.get());
+  const ViewKind kind = view->view_kind;
+  const char* what = indirect ? "its base or another view of its base has been modified inplace"
+                              : "is being modified inplace";
+  std::string text;
+  if (kind == ViewKind::inference)
+    text = concat("A view was created in inference mode and ", what, " in normal mode.");
+  else if (kind == ViewKind::no_grad || !node)
+    text = concat("A view was created in no_grad mode and ", what, " with grad mode enabled.");
+  else
+    text = concat("Output ", view->output_nr, " of ", operation_name(*node), " is a view and ", what, ".");
+  switch (kind) {
+    case ViewKind::multi_output:
+      text +=
+          " This view is the output of a function that returns multiple views. Such functions do not allow "
+          "the "
+          "output views to be modified inplace. You should replace the inplace operation by an out-of-place "
+          "one.";
+      break;
+    case ViewKind::custom_function:
+      text +=
+          " This view was created inside a custom Function (or because an input was returned as-is) and the "
+          "autograd logic to handle view+inplace would override the custom backward associated with the "
+          "custom "
+          "Function, leading to incorrect gradients. This behavior is forbidden. You can fix this by cloning "
+          "the output of the custom Function.";
+      break;
+    default:
+      text += concat(
+          " Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your "
+          "code by "
+          "moving both the view and the inplace either both inside the ",
+          kind == ViewKind::inference ? "inference_mode" : "no_grad",
+          " block (if you don't want the inplace to be tracked) or both outside (if you want the inplace to "
+          "be "
+          "tracked).");
+  }
+  fail(ErrorKind::runtime, text);
+}
+
+}  // namespace
+
 bool view_requires_grad(const Tensor& view) {
-  return view.version() != view->view_version && view->view_kind == ViewKind::ordinary &&
-         requires_grad(Tensor(view->base));
+  return view.version() != view->view_version && requires_grad(Tensor(view->base));
 }
 
 Node* grad_fn(const Tensor& tensor) {
-  if (tensor->base && tensor.version() != tensor->view_version && tensor->view_kind == ViewKind::ordinary) {
+  if (tensor->base && tensor.version() != tensor->view_version) {
     const Tensor base(tensor->base);
     if (requires_grad(base)) {
+      if (tensor->view_kind != ViewKind::ordinary) refuse_write(tensor, true);
       // The base has a new history since this view was made: read the view from the base again.
       GradModeGuard record(true);
       const Tensor fresh =
@@ -75,7 +122,7 @@ void set_requires_grad(const Tensor& tensor, bool value) {
   TG_CHECK(!value || tensor.is_floating(),
            "only Tensors of floating point dtype can require gradients. This one has dtype ",
            dtype_name(tensor.dtype()), "; convert it with .float() first.");
-  TG_CHECK(!value || !tensor->is_inference || modes.inference,
+  TG_CHECK(!value || !tensor->is_inference || inference_mode,
            "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.");
   tensor->requires_grad = value;
 }
@@ -131,14 +178,11 @@ Tensor detach(const Tensor& tensor, bool fresh_version) {
 }
 
 void set_view_of(const Tensor& view, const Tensor& source, ViewKind kind) {
-  if (source->is_inference && modes.inference) return;
+  if (source->is_inference) return;
   view->base = source->base ? source->base : Ref<TensorImpl>(source.impl());
   view->view_version = view.version();
-  const bool inherited = source->base && source->view_kind != ViewKind::ordinary;
-  view->view_kind = kind != ViewKind::ordinary ? kind
-                    : inherited                ? source->view_kind
-                    : !modes.grad              ? ViewKind::no_grad
-                                               : ViewKind::ordinary;
+  const ViewKind made = inference_mode ? ViewKind::inference : !modes.grad ? ViewKind::no_grad : kind;
+  view->view_kind = made == ViewKind::ordinary && source->base ? source->view_kind : made;
 }
 
 void set_history(const Tensor& tensor, Ref<Node> node) {
@@ -146,51 +190,29 @@ void set_history(const Tensor& tensor, Ref<Node> node) {
   tensor->grad_fn = std::move(node);
 }
 
+void check_writable(const Tensor& tensor) {
+  TG_CHECK(
+      !tensor->is_inference || inference_mode,
+      "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a "
+      "normal tensor before doing inplace update.");
+}
+
 void check_inplace(const Tensor& tensor, bool records) {
-  TG_CHECK(!tensor->is_inference || modes.inference,
-           "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to "
-           "get a normal "
-           "tensor before doing inplace update.");
+  check_writable(tensor);
   if (!modes.grad) return;
-  if (tensor->base && tensor->view_kind != ViewKind::ordinary &&
-      (records || requires_grad(Tensor(tensor->base)))) {
-    const bool tracked = requires_grad(Tensor(tensor->base)) || requires_grad(tensor);
-    const bool multi_output = tensor->view_kind == ViewKind::multi_output;
-    if ((multi_output || tensor->view_kind == ViewKind::custom_function) && (tracked || records)) {
-      Node* node = grad_fn(tensor);
-      const std::string name = node ? node->name() : "a multi-view operation";
-      fail(
-          ErrorKind::runtime, "Output ", tensor->output_nr, " of ", name.substr(0, name.find("Backward")),
-          " is a view and is being modified inplace. ",
-          multi_output
-              ? "This view is the output of a function that returns multiple views. Such functions do not "
-                "allow "
-                "the output views to be modified inplace. You should replace the inplace operation by an "
-                "out-of-place one."
-              : "This view was created inside a custom Function (or because an input was returned as-is) and "
-                "the autograd logic to handle view+inplace would override the custom backward associated "
-                "with "
-                "the custom Function, leading to incorrect gradients. This behavior is forbidden. You can "
-                "fix "
-                "this by cloning the output of the custom Function.");
-    }
-    TG_CHECK(tensor->view_kind != ViewKind::no_grad || !tracked,
-             "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given "
-             "that this use "
-             "case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both "
-             "the view and the "
-             "inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or "
-             "both outside (if "
-             "you want the inplace to be tracked).");
+  if (!tensor->base) {
+    TG_CHECK(!tensor->requires_grad,
+             "a leaf Variable that requires grad is being used in an in-place operation. Wrap the update in "
+             "torch.no_grad(), or compute a new tensor instead.");
+    return;
   }
-  TG_CHECK(!tensor->requires_grad,
-           "a leaf Variable that requires grad is being used in an in-place operation. Wrap the update in "
-           "torch.no_grad(), "
-           "or compute a new tensor instead.");
-  TG_CHECK(!tensor->base || !tensor->base->requires_grad,
-           "a view of a leaf Variable that requires grad is being used in an in-place operation. Wrap the "
-           "update in "
-           "torch.no_grad(), or clone() the leaf first.");
+  const Tensor base(tensor->base);
+  const bool tracked = requires_grad(base) || requires_grad(tensor);
+  if (tensor->view_kind != ViewKind::ordinary && (tracked || records)) refuse_write(tensor, false);
+  TG_CHECK(
+      !tracked || !is_leaf(base),
+      "a view of a leaf Variable that requires grad is being used in an in-place operation. Wrap the update "
+      "in torch.no_grad(), or clone() the leaf first.");
 }
 
 namespace {
@@ -253,21 +275,27 @@ class CopySlices final : public Node {
 
 }  // namespace
 
-void rebase_history(const Tensor& tensor, Ref<Node> node) {
-  if (tensor->base && tensor->view_kind == ViewKind::ordinary) {
-    const Tensor base(tensor->base);
-    node->add_output(tensor);
-    const Ref<Node> copy_slices(new CopySlices(base, tensor, std::move(node)));
-    set_history(base, copy_slices);
-    grad_fn(tensor);  // reads the view again from its base
-    return;
-  }
-  // The old entry keeps receiving what flows to the value before the write; .grad follows the new value.
+namespace {
+
+/// The old value keeps what flows to it; .grad follows the new value.
+void replace_history(const Tensor& tensor, Ref<Node> node) {
   AutogradMeta* meta = autograd_meta_or_null(tensor);
   const bool retained = meta && meta->retained_by;
   if (retained) stop_retaining(*meta);
   set_history(tensor, std::move(node));
   if (retained) retain_gradient(tensor);
+}
+
+}  // namespace
+
+void rebase_history(const Tensor& tensor, Ref<Node> node) {
+  if (!tensor.is_floating()) return;
+  if (!tensor->base || tensor->view_kind != ViewKind::ordinary)
+    return replace_history(tensor, std::move(node));
+  const Tensor base(tensor->base);
+  node->add_output(tensor);
+  replace_history(base, Ref<Node>(new CopySlices(base, tensor, std::move(node))));
+  grad_fn(tensor);  // reads the view again from its base
 }
 
 // live_nodes counts recorded operations; this node lives as long as its leaf.
@@ -322,15 +350,17 @@ class Accumulating {
 
 void AccumulateGrad::accumulate(Tensor gradient) {
   AutogradMeta& meta = autograd_meta(variable);
-  const Accumulating alone(meta);
-  if (!meta.grad.defined()) {
-    const bool exclusive = gradient->references == 1 && gradient->storage->unique() &&
-                           !gradient->python_object && gradient.is_contiguous() && !gradient->base;
-    meta.grad = exclusive && !modes.grad ? std::move(gradient) : gradient_ops.clone(gradient);
-  } else if (!modes.grad && !requires_grad(meta.grad)) {
-    gradient_ops.add_in_place(meta.grad, gradient);
-  } else {
-    meta.grad = gradient_ops.add(meta.grad, gradient);
+  {
+    const Accumulating alone(meta);
+    if (!meta.grad.defined()) {
+      const bool exclusive = gradient->references == 1 && gradient->storage->unique() &&
+                             !gradient->python_object && gradient.is_contiguous() && !gradient->base;
+      meta.grad = exclusive && !modes.grad ? std::move(gradient) : gradient_ops.clone(gradient);
+    } else if (!modes.grad && !requires_grad(meta.grad)) {
+      gradient_ops.add_in_place(meta.grad, gradient);
+    } else {
+      meta.grad = gradient_ops.add(meta.grad, gradient);
+    }
   }
   if (meta.grad->grad_fn) [[unlikely]]
     watch_for_cycles(variable);

@@ -71,6 +71,8 @@ void set_view_of(const Tensor& view, const Tensor& source, ViewKind kind = ViewK
 
 /// Makes `node` the history of `tensor` (a new result, not a view).
 void set_history(const Tensor& tensor, Ref<Node> node);
+/// Refuses a write to an inference tensor outside of inference mode.
+void check_writable(const Tensor& tensor);
 /// Called before an in-place write: refuses what autograd cannot follow, with PyTorch's words.
 void check_inplace(const Tensor& tensor, bool records);
 /// Makes `node` the history of `tensor` after an in-place write, and that of its base if it is a view.

@@ -81,11 +81,11 @@ Ref<autograd::ForwardTrace> trace() {
   return owner;
 }
 
-void warn(const std::string& message) {
+void warn(const std::function<std::string()>& message) {
   // A Python exception may be on its way.
   PyObject *type, *value, *traceback;
   PyErr_Fetch(&type, &value, &traceback);
-  const bool refused = PyErr_WarnEx(PyExc_UserWarning, message.c_str(), 1) < 0;
+  const bool refused = PyErr_WarnEx(PyExc_UserWarning, message().c_str(), 1) < 0;
   if (type) {
     if (refused) PyErr_Clear();
     PyErr_Restore(type, value, traceback);

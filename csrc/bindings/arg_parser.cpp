@@ -349,6 +349,7 @@ void place_result(const Overload& overload, PyObject* target, PyObject* result) 
            "arguments requires grad.");
   TG_CHECK(can_cast(computed.dtype(), out.dtype()), "result type ", scalar_type_name(computed.dtype()),
            " can't be cast to the desired output type ", scalar_type_name(out.dtype()));
+  autograd::check_writable(out);
   if (!(out.shape() == computed.shape())) resize_output(out, computed.shape());
   copy_values(out, computed);
   out.bump_version();

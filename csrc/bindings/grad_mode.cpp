@@ -3,27 +3,33 @@
 #include "autograd/grad_mode.h"
 
 #include "bindings/register.h"
+#include "core/tensor.h"
 
 namespace tapegrad::python {
 
 namespace {
 
-using autograd::Modes;
 using autograd::modes;
 
 enum class Switch { no_grad, enable_grad, set_grad_enabled, inference_mode };
 
 struct ModeObject {
   PyObject_HEAD bool mode;  // what the context asks for
-  Modes previous;
+  bool previous_grad;
+  bool previous_inference;
 };
+
+void remember(ModeObject* object) {
+  object->previous_grad = modes.grad;
+  object->previous_inference = inference_mode;
+}
 
 void apply(Switch which, bool mode) {
   if (which == Switch::inference_mode) {
-    modes.inference = mode;
+    inference_mode = mode;
     modes.grad = !mode;
   } else {
-    modes.grad = mode;
+    modes.grad = mode && !inference_mode;  // what is computed in inference mode is never recorded
   }
 }
 
@@ -56,7 +62,7 @@ PyObject* make(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   auto* self = reinterpret_cast<ModeObject*>(type->tp_alloc(type, 0));
   if (!self) return nullptr;
   self->mode = mode;
-  self->previous = modes;
+  remember(self);
   Object owned = Object::steal(reinterpret_cast<PyObject*>(self));
   if (which == Switch::set_grad_enabled && !decorates) apply(which, mode);
   return decorates ? PyObject_CallOneArg(owned.get(), argument) : owned.release();
@@ -66,16 +72,16 @@ template <Switch which>
 PyObject* enter(PyObject* self, PyObject*) {
   auto* object = reinterpret_cast<ModeObject*>(self);
   if (which != Switch::set_grad_enabled) {  // that one has set its mode already
-    object->previous = modes;
+    remember(object);
     apply(which, object->mode);
   }
   Py_RETURN_NONE;
 }
 
 PyObject* leave(PyObject* self, PyObject* const*, Py_ssize_t) {
-  const Modes& previous = reinterpret_cast<ModeObject*>(self)->previous;
-  modes.grad = previous.grad;
-  modes.inference = previous.inference;
+  const auto* object = reinterpret_cast<ModeObject*>(self);
+  modes.grad = object->previous_grad;
+  inference_mode = object->previous_inference;
   Py_RETURN_NONE;
 }
 

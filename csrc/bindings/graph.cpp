@@ -65,20 +65,28 @@ struct Callable : RefCounted {
 };
 
 /// The tensors themselves, passed through one node: when gradients arrive, `callback` gets the tuple of them
-/// (None where nothing arrived) and returns the tuple that is passed on.
+/// (None where nothing arrived, zeros for inputs that require none) and returns the tuple that is passed on.
 std::vector<Tensor> hooked_identity(const std::vector<Tensor>& inputs, PyObject* callback) {
   std::vector<Tensor> outputs;
-  for (const Tensor& input : inputs) outputs.push_back(autograd::detach(input));
+  std::vector<bool> tracked;
+  for (const Tensor& input : inputs) {
+    tracked.push_back(autograd::requires_grad(input));
+    outputs.push_back(autograd::detach(input));
+    autograd::set_view_of(outputs.back(), input, ViewKind::custom_function);
+  }
   const Ref<Callable> holder(new Callable(callback));
   autograd::record_outputs(
-      "BackwardHookFunctionBackward", outputs, inputs, {}, [holder](autograd::Backward& b) {
+      "BackwardHookFunctionBackward", outputs, inputs, {}, [holder, tracked](autograd::Backward& b) {
         std::vector<Tensor> arrived;
-        for (int i = 0; i < b.input_count(); ++i) arrived.push_back(b.grad(i));
+        for (int i = 0; i < b.input_count(); ++i)
+          arrived.push_back(tracked[static_cast<size_t>(i)] ? b.grad(i) : b.grad_or_zeros(i));
         const Object gradients = tuple_of(arrived);
         const Object result = checked(PyObject_CallOneArg(holder->function.get(), gradients.get()));
         const std::vector<Tensor> passed_on = tensors_from(result.get());
         for (size_t i = 0; i < passed_on.size(); ++i) b.give(static_cast<int>(i), passed_on[i]);
       });
+  for (size_t i = 0; i < outputs.size(); ++i)
+    if (!tracked[i]) outputs[i]->grad_fn = nullptr;
   return outputs;
 }
 
@@ -156,8 +164,8 @@ void register_graph(PyObject* target) {
   module.def(
       "is_grad_enabled", [] { return autograd::modes.grad; }, "Whether operations are being recorded.");
   module.def("_set_grad_mode", [](bool enabled) { autograd::modes.grad = enabled; });
-  module.def("is_inference_mode_enabled", [] { return autograd::modes.inference; });
-  module.def("_set_inference_mode", [](bool enabled) { autograd::modes.inference = enabled; });
+  module.def("is_inference_mode_enabled", [] { return inference_mode; });
+  module.def("_set_inference_mode", [](bool enabled) { inference_mode = enabled; });
 }
 
 }  // namespace tapegrad::python

@@ -21,13 +21,20 @@ struct Entry {
 struct Collector final : autograd::SavedVisitor {
   explicit Collector(const char* const* names) : names(names) {}
   void tensor(const char* name, SavedTensor& saved) override {
-    const bool known = names && *names;
-    entries.push_back({*name ? name : known ? *names : concat("tensor", entries.size()), &saved, {}});
-    if (known) ++names;
+    entries.push_back({next_name(name), &saved, {}});
   }
-  void number(const char* name, Scalar value) override { entries.push_back({name, nullptr, value}); }
-  const char* const* names;
+  void number(const char* name, Scalar value) override {
+    entries.push_back({next_name(name), nullptr, value});
+  }
   std::vector<Entry> entries;
+
+ private:
+  const char* const* names;
+
+  std::string next_name(const char* given) {
+    if (names && *names) return *names++;
+    return *given ? given : concat("tensor", entries.size());
+  }
 };
 
 std::vector<Entry> entries_of(Node& node) {

@@ -1,5 +1,5 @@
-// PyTorch's names for the tensors that operations save, in the order in which ours save them. Elementwise
-// operations name theirs themselves.
+// PyTorch's names for what operations save, in the order in which ours save it. Most elementwise operations
+// name theirs themselves: self, other, result.
 #include <algorithm>
 #include <array>
 #include <string_view>
@@ -39,6 +39,8 @@ constexpr Names kNames[] = {
     {"MvBackward0", {"self", "vec"}},
     {"NativeBatchNormBackward0", {"input", "weight", "result1", "result2"}},
     {"NativeLayerNormBackward0", {"input", "weight", "result1", "result2"}},
+    {"PowBackward0", {"self", "exponent"}},
+    {"PowBackward1", {"self", "exponent", "result"}},
     {"ProdBackward0", {"self", "result"}},
     {"ScatterBackward0", {"index"}},
     {"SoftmaxBackward0", {"result"}},

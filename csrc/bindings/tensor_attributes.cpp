@@ -34,7 +34,10 @@ PyObject* output_nr(PyObject* self, void*) {
   });
 }
 PyObject* version(PyObject* self, void*) {
-  return get(self, [](const Tensor& t) { return int64_t{t.version()}; });
+  return get(self, [](const Tensor& t) {
+    TG_CHECK(!t->is_inference, "Inference tensors do not track version counter.");
+    return int64_t{t.version()};
+  });
 }
 PyObject* retains_grad(PyObject* self, void*) {
   return get(self, [](const Tensor& t) { return autograd::retains_gradient(t); });

@@ -2,6 +2,7 @@
 
 namespace tapegrad {
 
+constinit thread_local bool inference_mode = false;
 void (*TensorImpl::release_python_object)(void*) = nullptr;
 
 bool is_row_major(IntSpan shape, IntSpan strides) {
@@ -71,6 +72,7 @@ Tensor empty(IntSpan shape, DType dtype) {
   if (overflow) [[unlikely]]
     fail_size_overflow(shape);
   impl->numel = numel;
+  impl->is_inference = inference_mode;
   impl->storage = Storage::create(static_cast<size_t>(numel) * item_size(dtype));
   impl->data = impl->storage->data();
   return tensor;

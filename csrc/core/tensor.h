@@ -20,6 +20,10 @@ enum class ViewKind : uint8_t {
   custom_function,
 };
 
+/// Whether this thread makes inference tensors: they never enter a graph and are read-only outside of the
+/// mode.
+extern constinit thread_local bool inference_mode;
+
 struct TensorImpl : Pooled {
   TensorImpl() { ++mutable_memory_stats().live_tensors; }
   TensorImpl(const TensorImpl&) = delete;

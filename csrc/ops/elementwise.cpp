@@ -37,6 +37,7 @@ Tensor wrap_scalar(Scalar scalar, const Tensor& like) {
 }
 
 void check_out_is_plain(const char* name, std::span<const Operand> operands, const Tensor& out) {
+  autograd::check_writable(out);
   for (const Operand& operand : operands) {
     const Tensor* tensor = operand.is_tensor() ? &operand.tensor() : &out;
     if (autograd::modes.forward && autograd::is_dual(*tensor))

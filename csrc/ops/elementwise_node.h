@@ -31,9 +31,15 @@ void ElementwiseNode<Op>::capture(std::span<const Operand> operands, bool clone_
       scalars_[i] = operands[i].scalar();
       is_scalar_ |= static_cast<uint8_t>(1 << i);
     } else if (needed >> i & 1) {
+      const Tensor& operand = operands[i].tensor();
       const bool overwritten = clone_first && i == 0;
-      saved_[i] = autograd::SavedTensor(
-          overwritten ? autograd::gradient_ops.clone(operands[i].tensor()) : operands[i].tensor(), false);
+      // An operand that is written along with the first is about to get this node as its history. Only an
+      // alias without history can be kept then; it is refused when it is unpacked, because its version is
+      // old.
+      const bool aliased = clone_first && i > 0 && operand->storage == operands[0].tensor()->storage &&
+                           !operand->detached_version;
+      saved_[i] =
+          autograd::SavedTensor(overwritten ? autograd::gradient_ops.clone(operand) : operand, aliased);
     }
   }
 }

@@ -47,6 +47,7 @@ from ._tensor import (
     UntypedStorage,
     is_complex,
     is_floating_point,
+    is_inference,
     is_nonzero,
     is_storage,
     is_tensor,

@@ -311,6 +311,11 @@ def is_complex(input: Tensor) -> bool:
     return input.is_complex()
 
 
+def is_inference(input: Tensor) -> bool:
+    """Whether a tensor was made in inference mode."""
+    return input.is_inference()
+
+
 def numel(input: Tensor) -> int:
     """The number of elements of a tensor."""
     if not isinstance(input, Tensor):
