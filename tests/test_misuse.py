@@ -515,6 +515,10 @@ def kernel_larger_than_the_image(torch: Any) -> None:
     torch.nn.functional.conv2d(torch.ones(1, 1, 2, 2), torch.ones(1, 1, 3, 3))
 
 
+def library(name: str) -> ModuleType:
+    return tapegrad if name == "tapegrad" else importlib.import_module(name)
+
+
 @pytest.mark.parametrize("name", ["tapegrad", "torch"] if importlib.util.find_spec("torch") else ["tapegrad"])
 @pytest.mark.parametrize("title", misuse)
 def test_misuse(title: str, name: str) -> None:
