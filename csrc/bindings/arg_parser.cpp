@@ -183,8 +183,10 @@ PyObject* compute_operation(PyObject* self, PyObject* const* args, size_t flags,
     Object gathered;
     const Call call{args, count, keywords, reinterpret_cast<OperationObject*>(self)->is_method};
     const Py_ssize_t total = count + call.keyword_count();
-    if (overriding_types_exist && operation.overridable && any_overrides(args, total)) [[unlikely]]
-      return call_override(self, args, count, keywords);
+    if (overriding_types_exist && operation.overridable) [[unlikely]] {
+      if (operation.random && random_override) return call_random_override(self, args, count, keywords);
+      if (any_overrides(args, total)) return call_override(self, args, count, keywords);
+    }
     for (const Overload& overload : operation.overloads) {
       if (bind(overload, call, slots, gathered).reason != Fit::yes) continue;
       if (overload.deprecated) [[unlikely]]
@@ -434,6 +436,9 @@ void add_overload(const char* signature, Overload::Invoke invoke, void (*functio
   entry.operation.name = name;
   entry.operation.overridable = name != "_make_subclass";  // which makes the instances that override
   entry.where = where;
+  for (const Parameter& parameter : overload.parameters)
+    if (PyUnicode_CompareWithASCIIString(parameter.name, "generator") == 0) entry.operation.random = true;
+  if (name.find("dropout") != std::string::npos) entry.operation.random = true;
   if (*doc) entry.operation.doc = doc;
   entry.operation.overloads.push_back(std::move(overload));
 }

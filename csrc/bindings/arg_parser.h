@@ -67,6 +67,7 @@ struct Operation {
   std::string name;
   std::string doc;
   bool overridable = true;  // by __torch_function__
+  bool random = false;      // has a parameter `generator`, or is a kind of dropout
   std::vector<Overload> overloads;
 };
 

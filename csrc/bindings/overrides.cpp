@@ -12,6 +12,7 @@ namespace tapegrad::python {
 
 bool overriding_types_exist = false;
 PyObject *disabled_handler = nullptr, *default_handler = nullptr;
+thread_local PyObject* random_override = nullptr;
 
 namespace {
 
@@ -185,6 +186,20 @@ Object ask(PyObject* function, const Overriding& overriding, PyObject* args, PyO
   return Object::borrow(Py_NotImplemented);
 }
 
+/// The arguments of a vectorcall as a tuple and, if there are any names, a dictionary.
+Object positional_arguments(PyObject* const* args, Py_ssize_t count) {
+  Object tuple = checked(PyTuple_New(count));
+  for (Py_ssize_t i = 0; i < count; ++i) PyTuple_SET_ITEM(tuple.get(), i, Py_NewRef(args[i]));
+  return tuple;
+}
+Object named_arguments(PyObject* const* values, PyObject* names) {
+  if (!names || PyTuple_GET_SIZE(names) == 0) return {};
+  Object dict = checked(PyDict_New());
+  for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(names); ++k)
+    checked(PyDict_SetItem(dict.get(), PyTuple_GET_ITEM(names, k), values[k]));
+  return dict;
+}
+
 [[noreturn]] void fail_dispatch(PyObject* function, const Overriding& overriding) {
   std::string types, name = "a function";
   const Object qualified = Object::steal(PyObject_GetAttrString(function, "__qualname__"));
@@ -222,6 +237,16 @@ PyObject* override_explicitly(PyObject*, PyObject* given) {
 }
 PyMethodDef override_definition = {"_override", override_explicitly, METH_VARARGS,
                                    "Lets the relevant arguments compute function(*args, **kwargs)."};
+
+/// _set_random_override(handler or None)
+PyObject* set_random_override(PyObject*, PyObject* handler) {
+  PyObject* previous = std::exchange(random_override, handler == Py_None ? nullptr : Py_NewRef(handler));
+  Py_XDECREF(previous);
+  Py_RETURN_NONE;
+}
+PyMethodDef random_definition = {
+    "_set_random_override", set_random_override, METH_O,
+    "Lets handler(function, args, kwargs) compute random operations in this thread; None ends it."};
 
 /// _as_subclass(tensor, cls)
 PyObject* as_subclass(PyObject*, PyObject* given) {
@@ -284,22 +309,26 @@ bool any_overrides(PyObject* const* objects, Py_ssize_t count) {
 
 PyObject* call_override(PyObject* function, PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
   Overriding overriding;
-  const Object tuple = checked(PyTuple_New(count));
-  for (Py_ssize_t i = 0; i < count; ++i) {
-    overriding.add(args[i]);
-    PyTuple_SET_ITEM(tuple.get(), i, Py_NewRef(args[i]));
-  }
-  Object kwargs;
-  if (keywords && PyTuple_GET_SIZE(keywords) > 0) {
-    kwargs = checked(PyDict_New());
-    for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(keywords); ++k) {
-      overriding.add(args[count + k]);
-      checked(PyDict_SetItem(kwargs.get(), PyTuple_GET_ITEM(keywords, k), args[count + k]));
-    }
-  }
+  const Py_ssize_t total = count + (keywords ? PyTuple_GET_SIZE(keywords) : 0);
+  for (Py_ssize_t i = 0; i < total; ++i) overriding.add(args[i]);
+  const Object tuple = positional_arguments(args, count), kwargs = named_arguments(args + count, keywords);
   Object result = ask(function, overriding, tuple.get(), kwargs.get());
   if (result.get() == Py_NotImplemented) fail_dispatch(function, overriding);
   return result.release();
+}
+
+PyObject* call_random_override(PyObject* function, PyObject* const* args, Py_ssize_t count,
+                               PyObject* keywords) {
+  struct Suspend {  // so that the handler can call the operation
+    PyObject* handler = std::exchange(random_override, nullptr);
+    ~Suspend() { random_override = handler; }
+  } const suspended;
+  const Object tuple = positional_arguments(args, count);
+  Object kwargs = named_arguments(args + count, keywords);
+  if (!kwargs) kwargs = checked(PyDict_New());
+  return checked(
+             PyObject_CallFunctionObjArgs(suspended.handler, function, tuple.get(), kwargs.get(), nullptr))
+      .release();
 }
 
 PyObject* call_operator_override(const char* method, PyObject* a, PyObject* b) {
@@ -318,7 +347,8 @@ void register_overrides(PyObject* target) {
   default_handler = handler.release();
   disabled_handler = checked(PyCFunction_New(&disabled_definition, nullptr)).release();
   checked(PyModule_AddObjectRef(target, disabled_definition.ml_name, disabled_handler));
-  for (PyMethodDef* definition : {&is_overriding_definition, &override_definition, &as_subclass_definition}) {
+  for (PyMethodDef* definition :
+       {&is_overriding_definition, &override_definition, &random_definition, &as_subclass_definition}) {
     const Object function = checked(PyCFunction_New(definition, nullptr));
     checked(PyModule_AddObjectRef(target, definition->ml_name, function.get()));
   }

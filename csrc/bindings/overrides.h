@@ -30,6 +30,11 @@ PyObject* call_override(PyObject* function, PyObject* const* args, Py_ssize_t co
 /// The same for a method of Tensor used as an operator: NotImplemented if nobody implements it.
 PyObject* call_operator_override(const char* method, PyObject* a, PyObject* b);
 
+/// What is called instead of random operations in this thread, with (function, args, kwargs); null normally.
+extern thread_local PyObject* random_override;
+PyObject* call_random_override(PyObject* function, PyObject* const* args, Py_ssize_t count,
+                               PyObject* keywords);
+
 void register_overrides(PyObject* module);
 
 /// The handler that overrides nothing, and the one that Tensor has.

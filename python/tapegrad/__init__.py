@@ -61,13 +61,14 @@ newaxis = None
 
 # Loaded on first use, so that `import tapegrad` stays fast.
 _SUBMODULES = {
-    "accelerator", "amp", "autograd", "backends", "compiler", "cpu", "cuda", "distributions", "fft", "jit",
-    "linalg", "mps", "nn", "optim", "overrides", "profiler", "serialization", "special", "utils", "version",
-    "xpu",
+    "accelerator", "amp", "autograd", "backends", "compiler", "cpu", "cuda", "distributions", "fft", "func",
+    "jit", "linalg", "mps", "nn", "optim", "overrides", "profiler", "serialization", "special", "utils",
+    "version", "xpu",
 }  # fmt: skip
 _LAZY_NAMES = {
     "autocast": "amp",
     "get_printoptions": "_tensor_str",
+    "vmap": "func",
     "load": "serialization",
     "save": "serialization",
     "set_printoptions": "_tensor_str",
