@@ -150,7 +150,7 @@ Tensor batched_values(const Tensor& a, const Tensor& b) {
   return c;
 }
 
-Tensor rows_of(const Tensor& x) { return x.dim() == 2 ? x : reshape(x, {{-1, x.shape().back()}}); }
+Tensor rows_of(const Tensor& x) { return x.dim() == 2 ? x : flatten(x, 0, -2); }
 
 /// (..., k)(k,n) with at least three dimensions on the left: one product of all rows.
 Tensor folded_matmul(const Tensor& a, const Tensor& b) {

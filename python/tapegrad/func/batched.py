@@ -26,6 +26,9 @@ RULES: dict[str, Rule] = {}
 What a rule returns is wrapped by the level, except numbers and tensors that are wrapped already.
 """
 
+DECOMPOSITIONS: set[Rule] = set()
+"""Rules whose results are those of an example already."""
+
 active_levels: list[Level] = []
 _PAYLOAD = _C.empty(0)
 
@@ -130,7 +133,8 @@ def compute(level: Level, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         raise RuntimeError(
             f"Batching rule not implemented for {name} with out=: use the result of the function instead"
         )
-    return level.wrap_all(rule(level, func, *args, **kwargs))
+    result = rule(level, func, *args, **kwargs)
+    return result if rule in DECOMPOSITIONS else level.wrap_all(result)
 
 
 def operation_name(func: Any) -> str:
@@ -157,6 +161,9 @@ def check_writable(level: Level, target: Any) -> Tensor:
     return target._value
 
 
+DECOMPOSITIONS.add(_composite)
+
+
 def _in_place(level: Level, func: Any, target: Any, *args: Any, **kwargs: Any) -> Any:
     """Computes out of place, and writes the result."""
     value = check_writable(level, target)
@@ -164,8 +171,7 @@ def _in_place(level: Level, func: Any, target: Any, *args: Any, **kwargs: Any) -
     rule, function = RULES.get(name[:-1]), getattr(Tensor, name[:-1], None)
     if rule is None or function is None:
         return RULES["fallback"](level, func, target, *args, **kwargs)
-    result = rule(level, function, target, *args, **kwargs)
-    result = level.value(result)
+    result = level.value(rule(level, function, target, *args, **kwargs))
     if result.shape != value.shape:
         raise RuntimeError(
             f"vmap: output with shape {target.shape} doesn't match the broadcast shape {result.shape[1:]} of "
@@ -196,6 +202,7 @@ def decomposition_for(*names: str) -> Callable[[Rule], Rule]:
 
         for name in names:
             RULES[name] = rule
+        DECOMPOSITIONS.add(rule)
         return function
 
     return add

@@ -193,8 +193,10 @@ def along_a_dim(level: Level, func: Any, *args: Any, **kwargs: Any) -> Any:
     bound = bind(func, args, kwargs)
     x = bound["input"]
     name, rank = func.__name__, x.dim()
-    if name in INDEX_IS_SHARED and (level.has(bound["index"]) or rank == 0 or level.has(bound.get("value"))):
-        return RULES["fallback"](level, func, *args, **kwargs)
+    if name in INDEX_IS_SHARED and (level.has(bound["index"]) or rank == 0):
+        return _scattered(name, **bound)
+    if level.has(bound.get("value")):
+        return _scattered(name, **bound)
     bound["dim"] = wrap_dim(bound["dim"], rank)
     for key in ("input", "index", "src", "source"):
         tensor = bound.get(key)
@@ -203,6 +205,38 @@ def along_a_dim(level: Level, func: Any, *args: Any, **kwargs: Any) -> Any:
             bound[key] = batched.unsqueeze(-1) if rank == 0 else batched
     result = func(**bound)
     return result.squeeze(-1) if rank == 0 else result
+
+
+def _scattered(
+    name: str, input: Any, dim: int, index: Any, source: Any = None, value: Any = None, alpha: Any = 1
+) -> Any:
+    """index_add, index_copy or index_fill: the same index for all of a slice, written out."""
+    if input.dim() == 0:
+        return _scattered(name, input.reshape(1), 0, index.reshape(-1), source, value, alpha).reshape(())
+    dim = dim % input.dim()
+    sizes = [n if d != dim else index.numel() for d, n in enumerate(input.shape)]
+    index = index.reshape([-1 if d == dim else 1 for d in range(input.dim())]).expand(sizes)
+    if name == "index_add":
+        return input.scatter_add(dim, index, (source * alpha).expand(sizes))
+    if source is None:
+        source = value if isinstance(value, Tensor) else _C.full((), value, dtype=input.dtype)
+    return input.scatter(dim, index, source.to(input.dtype).expand(sizes))
+
+
+@decomposition_for("diagonal_scatter")
+def diagonal_scatter(x: Any, src: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
+    level = innermost([x, src])
+    copy = level.wrap(level.batch(x).clone())
+    copy.diagonal(offset, dim1, dim2).copy_(src)
+    return copy
+
+
+@rule_for("fill_diagonal_")
+def fill_diagonal_(level: Level, func: Any, x: Any, fill_value: Any, wrap: bool = False) -> Any:
+    if wrap or x.dim() != 2:
+        return RULES["fallback"](level, func, x, fill_value, wrap)
+    check_writable(level, x).diagonal(0, 1, 2).fill_(fill_value)
+    return x
 
 
 @rule_for("searchsorted")

@@ -110,14 +110,15 @@ def elementwise_loss(level: Level, func: Any, *args: Any, **kwargs: Any) -> Any:
     reduction = bound.pop("reduction", "mean")
     rank = max(bound["input"].dim(), bound["target"].dim())
     values = {
-        name: _spread(level, value, rank) if isinstance(value, Tensor) else value for name, value in bound.items()
+        name: _spread(level, value, rank) if name in ("input", "target") else level.aligned(value, rank)
+        for name, value in bound.items()
     }
     return _reduced(level.wrap(func(**values, reduction="none")), reduction)
 
 
 def _spread(level: Level, x: Tensor, rank: int) -> Tensor:
-    """Aligned for broadcasting; inputs and targets that are the same for all examples are expanded."""
-    return level.aligned(x, rank) if level.has(x) else level.batch(x)
+    """Aligned for broadcasting, and expanded if it is the same for all examples."""
+    return level.aligned(level.wrap(level.batch(x)), rank)
 
 
 @rule_for("nll_loss", "cross_entropy")

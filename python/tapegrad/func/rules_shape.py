@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import _C
-from .batched import Level, decomposition_for, rule_for
+from .batched import BatchedTensor, Level, decomposition_for, rule_for
 from .signatures import bind
 
 Tensor = _C.Tensor
@@ -244,13 +244,26 @@ def ravel(x: Any) -> Any:
     return x.flatten()
 
 
-@rule_for("atleast_1d", "atleast_2d", "atleast_3d")
-def at_least(level: Level, func: Any, *tensors: Any) -> Any:
-    """Shapes as those of an example: (), (n), (m, n) become (1, 1, 1), (1, n, 1), (m, n, 1) in atleast_3d."""
+@decomposition_for("atleast_1d")
+def atleast_1d(*tensors: Any) -> Any:
+    return _at_least(_C.atleast_1d, tensors)
+
+
+@decomposition_for("atleast_2d")
+def atleast_2d(*tensors: Any) -> Any:
+    return _at_least(_C.atleast_2d, tensors)
+
+
+@decomposition_for("atleast_3d")
+def atleast_3d(*tensors: Any) -> Any:
+    return _at_least(_C.atleast_3d, tensors)
+
+
+def _at_least(func: Any, tensors: tuple[Any, ...]) -> Any:
+    """With the shape that the function gives to an example."""
     if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)):
         tensors = tuple(tensors[0])
-    shape = lambda x: func(_C.empty(x.shape)).shape
-    results = [x.reshape(shape(x)) for x in tensors]
+    results = [x.reshape(func(_C.empty(x.shape)).shape) for x in tensors]
     return results[0] if len(results) == 1 else tuple(results)
 
 
@@ -309,6 +322,44 @@ def take_along_dim(x: Any, indices: Any, dim: int | None = None) -> Any:
     return widened(x).gather(dim, widened(indices))
 
 
+@decomposition_for("hsplit")
+def hsplit(x: Any, parts: Any) -> Any:
+    return x.tensor_split(parts, 0 if x.dim() == 1 else 1)
+
+
+@decomposition_for("vsplit")
+def vsplit(x: Any, parts: Any) -> Any:
+    return x.tensor_split(parts, 0)
+
+
+@decomposition_for("dsplit")
+def dsplit(x: Any, parts: Any) -> Any:
+    return x.tensor_split(parts, 2)
+
+
+@decomposition_for("sum_to_size")
+def sum_to_size(x: Any, *size: Any) -> Any:
+    sizes = _sizes(size)
+    extra = x.dim() - len(sizes)
+    stretched = [d for d in range(x.dim()) if d < extra or (sizes[d - extra] == 1 and x.shape[d] != 1)]
+    return x.sum(stretched, keepdim=True).reshape(sizes) if stretched else x
+
+
+@decomposition_for("repeat_interleave")
+def repeat_interleave(
+    x: Any, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+) -> Any:
+    if repeats is None or isinstance(repeats, BatchedTensor):
+        raise RuntimeError(
+            "vmap: We do not support batching operators that can output dynamic shape. Attempted to vmap over "
+            "the repeats of repeat_interleave: the result would have another shape for every example."
+        )
+    if dim is None:
+        x, dim = x.flatten(), 0
+    index = _C.arange(x.shape[dim]).repeat_interleave(repeats, output_size=output_size)
+    return x.index_select(dim, index)
+
+
 # Joins
 
 
@@ -318,7 +369,9 @@ def _joined(level: Level, tensors: Sequence[Any]) -> list[Tensor]:
 
 @rule_for("cat", "concat", "concatenate")
 def cat(level: Level, func: Any, tensors: Sequence[Any], dim: int = 0) -> Any:
-    return _C.cat(_joined(level, tensors), wrap_dim(dim, tensors[0].dim()))
+    """Empty vectors may be joined with anything, and change nothing."""
+    kept = [x for x in tensors if x.dim() != 1 or x.numel()] or tensors
+    return _C.cat(_joined(level, kept), wrap_dim(dim, kept[0].dim()))
 
 
 @rule_for("stack")

@@ -37,7 +37,10 @@ def _fits(kind: str, value: Any) -> bool:
         return isinstance(value, (tuple, list))
     if kind.startswith("Tensor"):
         return is_tensor or (value is None and kind.endswith("?"))
-    return not is_tensor or not kind.startswith("int") or value.dim() == 0
+    if kind.startswith("int"):
+        is_list = isinstance(value, (tuple, list))
+        return not isinstance(value, bool) and (not is_tensor or value.dim() == 0) and (not is_list or "[" in kind)
+    return True
 
 
 def bind(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
