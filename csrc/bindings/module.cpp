@@ -105,6 +105,7 @@ PYBIND11_MODULE(_C, module) {
   define_conv_ops();
   if (publish_operations(module.ptr()) < 0) throw py::error_already_set();
   register_graph(module.ptr());
+  register_transforms(module.ptr());
   register_memory(module.ptr());
   register_module_slots(module.ptr());
   register_optim(module.ptr());

@@ -5,6 +5,7 @@
 namespace tapegrad::python {
 
 void register_graph(PyObject* module);
+void register_transforms(PyObject* module);
 void register_memory(PyObject* module);
 void register_module_slots(PyObject* module);
 void register_optim(PyObject* module);

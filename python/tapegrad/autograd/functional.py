@@ -129,7 +129,7 @@ class _Point:
     def jacobian_of_scalar(self) -> tuple[Tensor, ...]:
         """The gradient of the only output, differentiable."""
         self.check_single_output()
-        found = _gradients(self.outputs, self.inputs, None, create_graph=True)
+        found = gradients(self.outputs, self.inputs, None, create_graph=True)
         gradient = tuple(_C.zeros_like(x.detach()) if g is None else g for g, x in zip(found, self.inputs))
         if self.strict:
             for i, part in enumerate(gradient):
@@ -143,7 +143,7 @@ class _Point:
         return gradient
 
 
-def _gradients(
+def gradients(
     outputs: Sequence[Tensor],
     inputs: Sequence[Tensor],
     cotangents: Sequence[Any] | None,
@@ -167,7 +167,7 @@ def _gradients(
     )
 
 
-def _pushed_forward(
+def pushed_forward(
     outputs: Sequence[Tensor], inputs: Sequence[Tensor]
 ) -> tuple[list[Tensor], tuple[Any, ...]]:
     """Cotangents of the outputs, and the gradients of the inputs as functions of them.
@@ -177,19 +177,19 @@ def _pushed_forward(
     vector products, 2017).
     """
     cotangents = [_C.zeros_like(out.detach()).requires_grad_() for out in outputs]
-    return cotangents, _gradients(outputs, inputs, cotangents, create_graph=True)
+    return cotangents, gradients(outputs, inputs, cotangents, create_graph=True)
 
 
-def _push(
-    gradients: Sequence[Any],
+def push(
+    pulled: Sequence[Any],
     cotangents: Sequence[Tensor],
     tangents: Sequence[Tensor],
     create_graph: bool = False,
     retain_graph: bool | None = None,
     batched: bool = False,
 ) -> tuple[Any, ...]:
-    known = [(g, v) for g, v in zip(gradients, tangents) if g is not None]
-    return _gradients(
+    known = [(g, v) for g, v in zip(pulled, tangents) if g is not None]
+    return gradients(
         [g for g, _ in known], cotangents, [v for _, v in known], create_graph, retain_graph, batched
     )
 
@@ -209,7 +209,7 @@ def vjp(
         point = _Point(func, inputs, "vjp", create_graph, strict)
         weights = point.cotangents(v)
         products = point.filled(
-            _gradients(point.outputs, point.inputs, weights, create_graph),
+            gradients(point.outputs, point.inputs, weights, create_graph),
             point.inputs,
             "The output of the user-provided function is independent of input",
         )
@@ -231,13 +231,13 @@ def jvp(
     with enable_grad():
         point = _Point(func, inputs, "jvp", create_graph, strict)
         directions = point.tangents(v)
-        cotangents, gradients = _pushed_forward(point.outputs, point.inputs)
+        cotangents, pulled = pushed_forward(point.outputs, point.inputs)
         if strict:
             point.filled(
-                gradients, point.inputs, "The output of the user-provided function is independent of input"
+                pulled, point.inputs, "The output of the user-provided function is independent of input"
             )
         products = point.filled(
-            _push(gradients, cotangents, directions, create_graph),
+            push(pulled, cotangents, directions, create_graph),
             point.outputs,
             "The jacobian of the user-provided function is independent of output",
         )
@@ -260,7 +260,7 @@ def vhp(
         directions = point.tangents(v)
         gradient = point.jacobian_of_scalar()
         products = point.filled(
-            _gradients(gradient, point.inputs, directions, create_graph),
+            gradients(gradient, point.inputs, directions, create_graph),
             point.inputs,
             "The hessian of the user-provided function is independent of input",
         )
@@ -282,9 +282,9 @@ def hvp(
         point = _Point(func, inputs, "hvp", create_graph, strict)
         directions = point.tangents(v)
         gradient = point.jacobian_of_scalar()
-        cotangents, gradients = _pushed_forward(gradient, point.inputs)
+        cotangents, pulled = pushed_forward(gradient, point.inputs)
         products = point.filled(
-            _push(gradients, cotangents, directions, create_graph),
+            push(pulled, cotangents, directions, create_graph),
             point.inputs,
             "The hessian of the user-provided function is independent of input",
         )
@@ -311,7 +311,7 @@ def _check_strategy(strategy: str, vectorize: bool) -> None:
         )
 
 
-def _basis(tensors: Sequence[Tensor]) -> list[Tensor]:
+def basis(tensors: Sequence[Tensor]) -> list[Tensor]:
     """The unit vectors of the space of all elements of `tensors`: a batch for each tensor."""
     total = sum(tensor.numel() for tensor in tensors)
     batches, start = [], 0
@@ -342,16 +342,16 @@ def _reverse_rows(point: _Point) -> list[list[Tensor]]:
     if sum(out.numel() for out in point.outputs) == 0:
         rows: tuple[Any, ...] = (None,) * len(point.inputs)
     else:
-        rows = _gradients(
-            point.outputs, point.inputs, _basis(point.outputs), point.create_graph, True, batched=True
+        rows = gradients(
+            point.outputs, point.inputs, basis(point.outputs), point.create_graph, True, batched=True
         )
     return _rows_to_blocks(rows, point.outputs, point.inputs)
 
 
 def _forward_columns(point: _Point) -> list[list[Tensor]]:
     """[output][input], one directional derivative for each element of the inputs."""
-    cotangents, gradients = _pushed_forward(point.outputs, point.inputs)
-    columns = _push(gradients, cotangents, _basis(point.inputs), retain_graph=True, batched=True)
+    cotangents, pulled = pushed_forward(point.outputs, point.inputs)
+    columns = push(pulled, cotangents, basis(point.inputs), retain_graph=True, batched=True)
     by_input = _rows_to_blocks(columns, point.inputs, point.outputs)
     jacobian = []
     for i, out in enumerate(point.outputs):
@@ -367,13 +367,11 @@ def _forward_columns(point: _Point) -> list[list[Tensor]]:
 def _check_strict_rows(point: _Point) -> None:
     """Every output must depend on every input, and with create_graph its derivative on something."""
     for i, output in enumerate(point.outputs):
-        gradients = _gradients(
+        found = gradients(
             [output.sum()], point.inputs, None, create_graph=point.create_graph, retain_graph=True
         )
-        point.filled(
-            gradients, point.inputs, f"Output {i} of the user-provided function is independent of input"
-        )
-        point.check_depends(gradients)
+        point.filled(found, point.inputs, f"Output {i} of the user-provided function is independent of input")
+        point.check_depends(found)
 
 
 def jacobian(

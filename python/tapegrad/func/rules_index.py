@@ -38,7 +38,9 @@ def _as_index(item: Any) -> Tensor:
 def _split_key(x: Tensor, key: tuple[Any, ...]) -> tuple[tuple[Any, ...], list[tuple[int, Tensor]]]:
     """A key of basic items, and (dimension of the view, index) for the tensors."""
     items = [item if _is_basic(item) else _as_index(item) for item in key]
-    named = sum(0 if item is None or item is Ellipsis else item.dim() if _is_mask(item) else 1 for item in items)
+    named = sum(
+        0 if item is None or item is Ellipsis else item.dim() if _is_mask(item) else 1 for item in items
+    )
     if named > x.dim():
         raise IndexError(f"too many indices for tensor of dimension {x.dim()}")
     basic: list[Any] = []
@@ -108,7 +110,9 @@ def _reject_masks(level: Level, key: tuple[Any, ...]) -> None:
 
 def _plain_key(key: Any) -> tuple[Any, ...]:
     """A tuple; a list with anything but numbers in it means one, too."""
-    if isinstance(key, list) and any(isinstance(item, (Tensor, slice, list, tuple)) or item is None for item in key):
+    if isinstance(key, list) and any(
+        isinstance(item, (Tensor, slice, list, tuple)) or item is None for item in key
+    ):
         return tuple(key)
     return _as_tuple(key)
 

@@ -119,7 +119,9 @@ def kron(a: Any, b: Any) -> Any:
     rank = max(a.dim(), b.dim())
     a = a.reshape([1] * (rank - a.dim()) + list(a.shape))
     b = b.reshape([1] * (rank - b.dim()) + list(b.shape))
-    interleave = lambda x, before: x.reshape([n for size in x.shape for n in ((1, size) if before else (size, 1))])
+    interleave = lambda x, before: x.reshape(
+        [n for size in x.shape for n in ((1, size) if before else (size, 1))]
+    )
     shape = [m * n for m, n in zip(a.shape, b.shape)]
     return (interleave(a, False) * interleave(b, True)).reshape(shape)
 
@@ -147,7 +149,9 @@ CONVOLUTIONS = [f"conv{kind}{n}d" for kind in ("", "_transpose") for n in (1, 2,
 
 
 @rule_for(*CONVOLUTIONS)
-def convolution(level: Level, func: Any, x: Any, weight: Any, bias: Any = None, *args: Any, **kwargs: Any) -> Any:
+def convolution(
+    level: Level, func: Any, x: Any, weight: Any, bias: Any = None, *args: Any, **kwargs: Any
+) -> Any:
     bound = bind(func, (x, weight, bias, *args), kwargs)
     options = {name: value for name, value in bound.items() if name not in ("input", "weight", "bias")}
     groups = options.pop("groups", 1)
@@ -199,7 +203,9 @@ def _from_images(result: Any, x: Tensor, rank: int) -> Any:
     return result.unflatten(0, tuple(x.shape[:2])) if x.dim() == rank + 3 else result
 
 
-def _on_images(level: Level, func: Any, rank: int, x: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+def _on_images(
+    level: Level, func: Any, rank: int, x: Any, args: Sequence[Any], kwargs: dict[str, Any]
+) -> Any:
     value = level.value(x)
     return _from_images(func(_as_images(value, rank), *args, **kwargs), value, rank)
 

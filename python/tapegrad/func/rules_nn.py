@@ -40,7 +40,9 @@ def group_norm(level: Level, func: Any, *args: Any, **kwargs: Any) -> Any:
     x, weight, bias = bound["input"], bound.pop("weight", None), bound.pop("bias", None)
     shared = not level.has(weight) and not level.has(bias)
     images = _fold_images(level, x)
-    out = func(**{**bound, "input": images, "weight": weight if shared else None, "bias": bias if shared else None})
+    out = func(
+        **{**bound, "input": images, "weight": weight if shared else None, "bias": bias if shared else None}
+    )
     out = level.wrap(out.unflatten(0, (level.batch_size, x.shape[0])))
     return out if shared else _affine(out, weight, bias, (-1, *[1] * (x.dim() - 2)))
 

@@ -39,7 +39,11 @@ def _fits(kind: str, value: Any) -> bool:
         return is_tensor or (value is None and kind.endswith("?"))
     if kind.startswith("int"):
         is_list = isinstance(value, (tuple, list))
-        return not isinstance(value, bool) and (not is_tensor or value.dim() == 0) and (not is_list or "[" in kind)
+        return (
+            not isinstance(value, bool)
+            and (not is_tensor or value.dim() == 0)
+            and (not is_list or "[" in kind)
+        )
     return True
 
 

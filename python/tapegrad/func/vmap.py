@@ -28,7 +28,9 @@ def _name(func: Callable[..., Any]) -> str:
     return getattr(func, "__name__", None) or repr(func)
 
 
-def _check_in_dims(func: Callable[..., Any], in_dims: Any, args: tuple[Any, ...]) -> tuple[list[Any], Any, Any]:
+def _check_in_dims(
+    func: Callable[..., Any], in_dims: Any, args: tuple[Any, ...]
+) -> tuple[list[Any], Any, Any]:
     """The in_dim of each leaf of the inputs, the leaves, and their structure."""
     start = f"vmap({_name(func)}, in_dims={in_dims}, ...)(<inputs>): "
     if not isinstance(in_dims, (int, tuple)):
@@ -160,7 +162,8 @@ def _call_in_chunks(
     columns, out_spec = zip(*(pytree.flatten(result) for result in results))
     out_leaves = pytree.broadcast_prefix(out_dims, out_spec[0]) or [0]
     joined = [
-        column[0] if dim is None else _C.cat(list(column), dim) for column, dim in zip(zip(*columns), out_leaves)
+        column[0] if dim is None else _C.cat(list(column), dim)
+        for column, dim in zip(zip(*columns), out_leaves)
     ]
     return pytree.unflatten(joined, out_spec[0])
 
