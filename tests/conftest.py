@@ -55,3 +55,9 @@ LIBRARIES = ["tapegrad"] + ["torch"] * (importlib.util.find_spec("torch") is not
 def torch(request: pytest.FixtureRequest) -> ModuleType:
     """The library under test and, where it is installed, PyTorch: a test that takes it holds for both."""
     return importlib.import_module(request.param)
+
+
+@pytest.fixture(scope="session")
+def pytorch() -> ModuleType:
+    """PyTorch itself, where it is installed."""
+    return pytest.importorskip("torch")

@@ -56,6 +56,10 @@ def _ensemble(t: Any) -> Any:
     return func.vmap(lambda p, b: func.functional_call(models[0], (p, b), (t.x,)))(params, buffers)
 
 
+def _with_transform(call: Callable[[Any, Any], Any], name: str) -> Callable[[Any], Any]:
+    return lambda t: call(t, getattr(t.torch.func, name))
+
+
 PROGRAMS: dict[str, Callable[[Any], Any]] = {
     # vmap
     "vmap": lambda t: t.torch.func.vmap(lambda x: x * 2 + x.sum())(t.x),
@@ -102,7 +106,6 @@ PROGRAMS: dict[str, Callable[[Any], Any]] = {
     "index in the middle": lambda t: t.torch.vmap(lambda x, i: x[:, i, :, None])(t.images[:, 0], t.index),
     "slices": lambda t: t.torch.vmap(lambda x: (x[1:], x[::2], x[None, ..., -1]))(t.x),
     "assignment": lambda t: t.torch.vmap(lambda x: assign(x.clone(), 0, x[1] * 2))(t.x),
-    "assignment by mask": lambda t: t.torch.vmap(lambda x: assign(x.clone(), x < 0, 0.0))(t.x),
     "in place": lambda t: t.torch.vmap(lambda x: x.clone().add_(1).mul_(x).clamp_(min=0))(t.x),
     "new tensors": lambda t: t.torch.vmap(lambda x: x.new_zeros(2).copy_(x[:2]) + t.torch.ones_like(x)[0])(
         t.x
@@ -187,11 +190,11 @@ PROGRAMS: dict[str, Callable[[Any], Any]] = {
     "vmap of tangents": lambda t: t.torch.vmap(lambda d: t.torch.func.jvp(t.torch.exp, (t.v,), (d,))[1])(t.m),
     "hessian-vector product": lambda t: t.torch.func.jvp(t.torch.func.grad(_cube), (t.v,), (t.v,)),
     "grad of jvp": lambda t: t.torch.func.grad(lambda a: t.torch.func.jvp(_cube, (a,), (t.v,))[1])(t.v),
-    "linearize": lambda t: [first(r) for r in [t.torch.func.linearize(t.torch.sin, t.v)]],
+    "linearize": lambda t: t.torch.func.linearize(t.torch.sin, t.v)[0],
     "linearized": lambda t: second(t.torch.func.linearize(t.torch.sin, t.v))(t.v * 2),
     # Jacobians
     **{
-        f"{name} {case}": (lambda call, name: lambda t: call(t, getattr(t.torch.func, name)))(call, name)
+        f"{name} {case}": _with_transform(call, name)
         for name in ("jacrev", "jacfwd")
         for case, call in {
             "of a vector": lambda t, jac: jac(lambda a: a * a.sum())(t.v),
@@ -298,10 +301,6 @@ MISTAKES: dict[str, Callable[[Any], Any]] = {
     "different models": lambda t: t.torch.func.stack_module_state([t.net(), t.torch.nn.Linear(1, 1)]),
     "different modes": lambda t: t.torch.func.stack_module_state([t.net(), t.net().eval()]),
 }
-
-
-def first(pair: Any) -> Any:
-    return pair[0]
 
 
 def second(pair: Any) -> Any:

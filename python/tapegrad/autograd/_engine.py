@@ -61,6 +61,17 @@ def grad(
             "but got: allow_unused=False."
         )
     outputs, inputs = _as_tuple(outputs), _as_tuple(inputs)
+    cotangents = grad_outputs if isinstance(grad_outputs, (tuple, list)) else (grad_outputs,)
+    if _C._has_torch_function(outputs, inputs, cotangents):
+        options = {
+            "retain_graph": retain_graph,
+            "create_graph": create_graph,
+            "allow_unused": allow_unused,
+            "is_grads_batched": is_grads_batched,
+            "materialize_grads": materialize_grads,
+        }
+        everything = (*outputs, *inputs, *cotangents)
+        return _C._override(grad, everything, (outputs, inputs, grad_outputs), options)
     if not inputs:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     keep_graph = create_graph if retain_graph is None else retain_graph

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from types import FunctionType
+from types import FunctionType, MethodDescriptorType, MethodWrapperType, WrapperDescriptorType
 from typing import Any
 
 from .. import _C
@@ -21,7 +21,7 @@ __all__ = ["BatchedTensor", "Level", "RULES", "active_levels", "physical_of_all_
 Rule = Callable[..., Any]
 
 RULES: dict[str, Rule] = {}
-"""Operation -> rule(level, function, *args, **kwargs), which returns values with the batch dimension in front.
+"""Operation -> rule(level, function, *args, **kwargs), which returns values with the batch in front.
 
 What a rule returns is wrapped by the level, except numbers and tensors that are wrapped already.
 """
@@ -69,7 +69,7 @@ class Level:
         return x._value if self.has(x) else x.unsqueeze(0).expand(self.batch_size, *x.shape)
 
     def aligned(self, x: Any, rank: int) -> Any:
-        """The value with the other dimensions of a tensor of that rank, for broadcasting; others as they are."""
+        """The value, to broadcast with those of examples of that rank; anything else as it is."""
         if not self.has(x):
             return x
         value = x._value
@@ -133,8 +133,25 @@ def compute(level: Level, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         raise RuntimeError(
             f"Batching rule not implemented for {name} with out=: use the result of the function instead"
         )
-    result = rule(level, func, *args, **kwargs)
+    result = rule(level, _for_values(func), *args, **kwargs)
     return result if rule in DECOMPOSITIONS else level.wrap_all(result)
+
+
+def _for_values(func: Any) -> Any:
+    """The function as rules may call it: attributes and methods of Tensor are looked up in the value again.
+
+    The value may be a BatchedTensor of an outer level, which those of Tensor itself would not notice.
+    """
+    kind = type(func)
+    if kind is MethodWrapperType:
+        attribute = func.__self__.__name__
+        look_up: Any = lambda x, *args: setattr(x, attribute, *args) if args else getattr(x, attribute)
+    elif kind in (MethodDescriptorType, WrapperDescriptorType):
+        look_up = lambda x, *args, **kwargs: getattr(x, func.__name__)(*args, **kwargs)
+    else:
+        return func
+    look_up.__name__ = func.__name__
+    return look_up
 
 
 def operation_name(func: Any) -> str:
@@ -153,7 +170,8 @@ def check_writable(level: Level, target: Any) -> Tensor:
     """The value of the tensor that an operation writes to; an error unless it is batched."""
     if not level.has(target):
         raise RuntimeError(
-            "vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor `other` "
+            "vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor "
+            "`other` "
             "in extra_args that has more elements than `self`. This happened due to `other` being vmapped "
             "over but `self` not being vmapped over in a vmap. Please try to use out-of-place operators "
             "instead of inplace arithmetic, or make `self` with a function such as other.new_zeros(...)."
@@ -165,13 +183,14 @@ DECOMPOSITIONS.add(_composite)
 
 
 def _in_place(level: Level, func: Any, target: Any, *args: Any, **kwargs: Any) -> Any:
-    """Computes out of place, and writes the result."""
+    """Computes from a copy, which the derivative may keep, and writes the result."""
     value = check_writable(level, target)
     name = operation_name(func)
     rule, function = RULES.get(name[:-1]), getattr(Tensor, name[:-1], None)
     if rule is None or function is None:
         return RULES["fallback"](level, func, target, *args, **kwargs)
-    result = level.value(rule(level, function, target, *args, **kwargs))
+    copy = level.wrap(value.clone())
+    result = level.value(rule(level, function, copy, *args, **kwargs))
     if result.shape != value.shape:
         raise RuntimeError(
             f"vmap: output with shape {target.shape} doesn't match the broadcast shape {result.shape[1:]} of "
@@ -179,6 +198,11 @@ def _in_place(level: Level, func: Any, target: Any, *args: Any, **kwargs: Any) -
         )
     value.copy_(result)
     return target
+
+
+def words(text: str) -> list[str]:
+    """The names in a text."""
+    return text.split()
 
 
 def rule_for(*names: str) -> Callable[[Rule], Rule]:

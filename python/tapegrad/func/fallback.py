@@ -17,7 +17,8 @@ def loop(level: Level, func: Any, *args: Any, **kwargs: Any) -> Any:
     """The results of func for each example, stacked; an in-place operation writes to each example."""
     name = operation_name(func)
     warnings.warn(
-        f"There is a performance drop because we have not yet implemented the batching rule for {name}: it runs "
+        f"There is a performance drop because we have not yet implemented the batching rule for {name}: it "
+        "runs "
         "once for each example.",
         UserWarning,
         stacklevel=4,

@@ -16,7 +16,8 @@ def _merged(dicts: Any) -> dict[str, Any]:
         return dicts
     if not isinstance(dicts, (tuple, list)):
         raise ValueError(
-            f"Expected parameter_and_buffer_dicts to be a dict, or a list/tuple of dicts, but got {type(dicts)}"
+            "Expected parameter_and_buffer_dicts to be a dict, or a list/tuple of dicts, but got "
+            f"{type(dicts)}"
         )
     if not all(isinstance(part, dict) for part in dicts):
         raise ValueError("Expected all elements of parameter_and_buffer_dicts to be dictionaries")

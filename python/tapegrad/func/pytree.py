@@ -68,7 +68,8 @@ def unflatten(leaves: list[Any], spec: Spec) -> Any:
         start += member.count
     if issubclass(spec.kind, dict):
         return spec.kind(zip(spec.keys, members))
-    return spec.kind(*members) if hasattr(spec.kind, "_fields") else spec.kind(members)
+    make: Any = spec.kind
+    return make(*members) if hasattr(make, "_fields") else make(members)
 
 
 def map_leaves(function: Callable[[Any], Any], tree: Any) -> Any:

@@ -5,19 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from .. import _C
-from .batched import BatchedTensor, Level, check_writable, decomposition_for, rule_for
+from .batched import BatchedTensor, Level, check_writable, decomposition_for, rule_for, words
 
 Tensor = _C.Tensor
 
-UNARY = """
+UNARY = words(
+    """
 abs absolute acos acosh alpha_dropout arccos arccosh arcsin arcsinh arctan arctanh asin asinh atan atanh
 bitwise_not bool byte ceil celu char clone cos cosh cpu detach double elu empty_like erf erfc exp exp2 expm1
 fix float floor frac full_like gelu hardshrink hardsigmoid hardswish hardtanh int isfinite isinf isnan
 leaky_relu log log10 log1p log2 logical_not logsigmoid long mish nan_to_num neg negative ones_like reciprocal
 relu relu6 round rsqrt selu sgn short sigmoid sign signbit silu sin sinh softplus softshrink sqrt square tan
 tanh threshold to trunc zeros_like __invert__ __pos__ __abs__ half bfloat16 type tril triu logit
-""".split()
-SEVERAL = """
+"""
+)
+SEVERAL = words(
+    """
 add sub subtract rsub mul multiply div divide true_divide floor_divide remainder fmod pow atan2 arctan2
 maximum minimum fmax fmin hypot copysign logaddexp xlogy eq ne lt le gt ge not_equal less less_equal greater
 greater_equal logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor bitwise_left_shift
@@ -25,7 +28,8 @@ bitwise_right_shift clamp clip clamp_min clamp_max lerp addcmul addcdiv isclose 
 __and__ __or__ __xor__ __lshift__ __rshift__ __rand__ __ror__ __rxor__ __rlshift__ __rrshift__ __rsub__
 __rtruediv__ __floordiv__ __rfloordiv__ __rmod__ __rpow__ __add__ __sub__ __mul__ __truediv__ __mod__ __pow__
 __radd__ __rmul__ __eq__ __ne__ __lt__ __le__ __gt__ __ge__
-""".split()
+"""
+)
 IN_PLACE_METHODS = {"__iand__": "bitwise_and", "__ior__": "bitwise_or", "__ixor__": "bitwise_xor"}
 PROMOTING = set(SEVERAL) - {"where", "lerp", "addcmul", "addcdiv"}
 
@@ -163,14 +167,18 @@ def no_tensor(level: Level, func: Any, x: Any) -> None:
     return None
 
 
-ATTRIBUTES = """
+ATTRIBUTES = words(
+    """
 dtype device requires_grad is_leaf grad_fn output_nr _version itemsize retains_grad is_cpu is_cuda is_mps
 is_meta is_sparse is_quantized is_nested
-""".split()
-QUESTIONS = """
+"""
+)
+QUESTIONS = words(
+    """
 element_size is_floating_point is_signed is_complex is_conj is_neg is_pinned is_shared _is_view is_inference
 is_contiguous get_device
-""".split()
+"""
+)
 
 
 @rule_for(*(f"get:{name}" for name in ATTRIBUTES), *QUESTIONS)
@@ -218,17 +226,20 @@ _forbid(
 _forbid(
     "tolist numpy __array__ data_ptr __dlpack__ storage untyped_storage storage_offset _storage_bytes apply_ "
     "map_ __reduce_ex__",
-    "Cannot access data pointer of Tensor that doesn't have storage: inside vmap {name}() would have to return "
+    "Cannot access data pointer of Tensor that doesn't have storage: inside vmap {name}() would have to "
+    "return "
     "one value for all examples.",
 )
 _forbid(
     "nonzero argwhere unique unique_consecutive bincount",
-    "vmap: We do not support batching operators that can output dynamic shape. Attempted to vmap over {name}: "
+    "vmap: We do not support batching operators that can output dynamic shape. Attempted to vmap over "
+    "{name}: "
     "the result would have another shape for every example.",
 )
 _forbid(
     "masked_select",
-    "vmap: Attempted to vmap over `mask` in torch.masked_select(self, mask) We cannot support this because for "
+    "vmap: Attempted to vmap over `mask` in torch.masked_select(self, mask) We cannot support this because "
+    "for "
     "each batch this would return a differently shaped Tensor. Use torch.where(mask, x, 0).",
 )
 _forbid(

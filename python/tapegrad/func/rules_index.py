@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import _C
-from .batched import RULES, Level, check_writable, decomposition_for, innermost, rule_for
+from .batched import RULES, Level, check_writable, decomposition_for, innermost, rule_for, words
 from .rules_shape import wrap_dim
 from .signatures import bind
 
@@ -123,7 +123,8 @@ def get_item(level: Level, func: Any, x: Any, key: Any) -> Any:
     if level.has(x) and all(map(_is_basic, key)):
         if sum(item is not None and item is not Ellipsis for item in key) > x.dim():
             raise IndexError(f"too many indices for tensor of dimension {x.dim()}")
-        return x._value[(slice(None), *key)]
+        inner: tuple[Any, ...] = (slice(None), *key)
+        return x._value[inner]
     _reject_masks(level, key)
     basic, chosen = _split_key(x, key)
     return _Selection(level, x[basic], chosen).get()
@@ -188,7 +189,7 @@ def embedding(level: Level, func: Any, weight: Any, indices: Any, *args: Any, **
 
 # Along one dimension; every tensor gets the batch dimension
 
-ALONG_A_DIM = "gather scatter scatter_add scatter_reduce index_add index_copy index_fill".split()
+ALONG_A_DIM = words("gather scatter scatter_add scatter_reduce index_add index_copy index_fill")
 INDEX_IS_SHARED = {"index_add", "index_copy", "index_fill"}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import _C
-from .batched import RULES, Level, rule_for
+from .batched import RULES, Level, rule_for, words
 from .signatures import bind
 
 Tensor = _C.Tensor
@@ -56,12 +56,14 @@ def batch_norm(level: Level, func: Any, *args: Any, **kwargs: Any) -> Any:
     momentum, eps = bound.get("momentum", 0.1), bound.get("eps", 1e-5)
     shape = (-1, *[1] * (x.dim() - 2))
     if not bound.get("training", False):
+        assert mean is not None and var is not None
         scale = (var + eps).rsqrt().reshape(shape)
         return _affine((x - mean.reshape(shape)) * scale, weight, bias, shape)
     if mean is not None and not (level.has(mean) and level.has(var)):
         raise RuntimeError(
             "Batch norm got a batched tensor as input while the running_mean or running_var, which will be "
-            "updated in place, were not batched.\nIf you are using a module and do not need eval mode, please "
+            "updated in place, were not batched.\nIf you are using a module and do not need eval mode, "
+            "please "
             "set `track_running_stats` to be False. Or replace it with nn.GroupNorm."
         )
     channels = x.shape[1]
@@ -101,9 +103,11 @@ def _reduced(losses: Any, reduction: str, weights: Any = None) -> Any:
     return losses.mean() if weights is None else total / weights.sum()
 
 
-ELEMENTWISE_LOSSES = """
+ELEMENTWISE_LOSSES = words(
+    """
 mse_loss l1_loss smooth_l1_loss huber_loss binary_cross_entropy binary_cross_entropy_with_logits kl_div
-""".split()
+"""
+)
 
 
 @rule_for(*ELEMENTWISE_LOSSES)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import _C
-from .batched import BatchedTensor, Level, decomposition_for, rule_for
+from .batched import BatchedTensor, Level, decomposition_for, rule_for, words
 from .signatures import bind
 
 Tensor = _C.Tensor
@@ -44,7 +44,7 @@ def _members(result: Any, change: Any) -> Any:
 
 # The dimensions that operations name: their parameters, with what they mean when they are left out.
 
-SAME_RANK = {
+SAME_RANK: dict[str, dict[str, int | None]] = {
     "softmax": {"dim": None},
     "log_softmax": {"dim": None},
     "cumsum": {"dim": None},
@@ -67,7 +67,7 @@ SAME_RANK = {
     "chunk": {"dim": 0},
     "tensor_split": {"dim": 0},
 }
-OTHER_RANK = {
+OTHER_RANK: dict[str, dict[str, int | None]] = {
     "select": {"dim": None},
     "unbind": {"dim": 0},
     "diagonal": {"dim1": 0, "dim2": 1},
@@ -99,10 +99,12 @@ def along_dims(level: Level, func: Any, *args: Any, **kwargs: Any) -> Any:
 
 # Reductions
 
-OVER_DIMS = """
+OVER_DIMS = words(
+    """
 sum mean nansum nanmean logsumexp amax amin any all count_nonzero var std var_mean std_mean norm
 _linalg_vector_norm prod max min argmax argmin median nanmedian mode kthvalue aminmax
-""".split()
+"""
+)
 PAIRS_ALONG_A_DIM = {"max", "min", "median", "nanmedian"}  # which return one tensor for the whole input
 LAST_DIM = {"mode", "kthvalue"}
 
@@ -351,7 +353,8 @@ def repeat_interleave(
 ) -> Any:
     if repeats is None or isinstance(repeats, BatchedTensor):
         raise RuntimeError(
-            "vmap: We do not support batching operators that can output dynamic shape. Attempted to vmap over "
+            "vmap: We do not support batching operators that can output dynamic shape. Attempted to vmap "
+            "over "
             "the repeats of repeat_interleave: the result would have another shape for every example."
         )
     if dim is None:
@@ -435,8 +438,6 @@ def new_filled(level: Level, func: Any, x: Any, *size: Any, **kwargs: Any) -> An
 @rule_for("new_full")
 def new_full(level: Level, func: Any, x: Any, size: Any, fill_value: Any, **kwargs: Any) -> Any:
     if isinstance(fill_value, Tensor):
-        fill_value = level.value(x).new_empty(level.batch_size, *size, **kwargs).zero_() + level.aligned(
-            fill_value, len(size)
-        )
-        return fill_value
+        zeros = level.value(x).new_zeros((level.batch_size, *size), **kwargs)
+        return zeros + level.aligned(fill_value, len(size))
     return func(level.value(x), (level.batch_size, *size), fill_value, **kwargs)

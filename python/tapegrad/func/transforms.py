@@ -9,12 +9,13 @@ whole batch.
 from __future__ import annotations
 
 import functools
+import math
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import _C
 from ..autograd import functional
-from ..autograd._engine import grad as engine_grad
 from ..autograd.grad_mode import enable_grad
 from . import pytree
 from .batched import Level, active_levels, physical_of_all_levels
@@ -23,6 +24,10 @@ Tensor = _C.Tensor
 Function = Callable[..., Any]
 
 __all__ = ["grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "vjp"]
+
+
+# The inputs of transforms that are over: histories may still reach them, but nobody differentiates there.
+_finished: weakref.WeakSet[Tensor] = weakref.WeakSet()
 
 
 # Inputs and outputs as plain tensors
@@ -53,6 +58,7 @@ class _Run:
             self.inputs = [self._track(leaf) for leaf in leaves]
             wrapped = [_wrap(x, self.levels) for x in self.inputs]
             result = call(pytree.unflatten(wrapped, self.spec))
+        _finished.update(x for x in self.inputs if x.is_leaf)
         self.aux = None
         if has_aux:
             if not (isinstance(result, tuple) and len(result) == 2):
@@ -86,7 +92,9 @@ class _Run:
         """Whether the derivatives may be differentiated by somebody else."""
         if not self.wants_history:
             return False
-        return any(x.requires_grad for x in more) or _C._reaches_other_leaves(self.outputs, self.inputs)
+        if any(x.requires_grad for x in more):
+            return True
+        return _C._reaches_other_leaves(self.outputs, [*self.inputs, *_finished])
 
     def like_inputs(self, gradients: Sequence[Any], history: bool) -> list[Tensor]:
         """Gradients of the inputs, wrapped again; zeros where there is none."""
@@ -180,7 +188,8 @@ def grad_and_value(func: Function, argnums: Any = 0, has_aux: bool = False) -> F
             raise RuntimeError(f"{name}: Expected f(*args) to return a Tensor, got {got}")
         if run.results[0].dim() != 0:
             raise RuntimeError(
-                f"{name}: Expected f(*args) to return a scalar Tensor, got tensor with {run.results[0].dim()} "
+                f"{name}: Expected f(*args) to return a scalar Tensor, got tensor with "
+                f"{run.results[0].dim()} "
                 "dims. Maybe you wanted to use the vjp or jacrev APIs instead?"
             )
         history = run.keeps_history()
@@ -227,13 +236,15 @@ def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
         leaves, spec = pytree.flatten(cotangents)
         if spec != run.out_spec:
             raise RuntimeError(
-                "Expected pytree structure of cotangents to be the same as pytree structure of outputs to the "
+                "Expected pytree structure of cotangents to be the same as pytree structure of outputs to "
+                "the "
                 f"function. cotangents: {spec}, primal output: {run.out_spec}"
             )
         for i, (cotangent, out) in enumerate(zip(leaves, run.results)):
             if cotangent.shape != out.shape:
                 raise RuntimeError(
-                    f"Mismatch in shape: grad_output[{i}] has a shape of {cotangent.shape} and output[{i}] has a "
+                    f"Mismatch in shape: grad_output[{i}] has a shape of {cotangent.shape} and output[{i}] "
+                    "has a "
                     f"shape of {out.shape}."
                 )
         return pytree.unflatten(
@@ -314,21 +325,26 @@ def jvp(func: Function, primals: Any, tangents: Any, *, strict: bool = False, ha
     directions, direction_spec = pytree.flatten(tangents)
     if spec != direction_spec:
         raise RuntimeError(
-            f"{name}: Expected primals and tangents to have the same python structure. For example, if primals is "
-            f"a tuple of 3 tensors, tangents also must be. Got primals with structure {spec} and tangents with "
+            f"{name}: Expected primals and tangents to have the same python structure. For example, if "
+            "primals is "
+            f"a tuple of 3 tensors, tangents also must be. Got primals with structure {spec} and tangents "
+            "with "
             f"structure {direction_spec}"
         )
     for x, t in zip(leaves, directions):
         if x.shape != t.shape:
             raise RuntimeError(
-                "Trying to set a forward gradient that has a different size than that of the original Tensor, "
-                f"this is not supported. Tensor is of size {list(x.shape)} while the given forward gradient is of "
+                "Trying to set a forward gradient that has a different size than that of the original "
+                "Tensor, "
+                f"this is not supported. Tensor is of size {list(x.shape)} while the given forward "
+                "gradient is of "
                 f"size {list(t.shape)}."
             )
     run = _Run(func, primals, name, has_aux, lambda tracked: func(*tracked))
     if strict and not all(out.requires_grad for out in run.outputs):
         raise RuntimeError(
-            "jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs. This is not "
+            "jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs. This is "
+            "not "
             "allowed with strict=True."
         )
     derivatives = _Pushforward(run).like_outputs(directions)
@@ -354,7 +370,8 @@ def linearize(func: Function, *primals: Any) -> tuple[Any, Function]:
         for i, (tangent, x) in enumerate(zip(leaves, pytree.flatten(primals)[0])):
             if tangent.shape != x.shape:
                 raise RuntimeError(
-                    f"tangent:{i} with shape {tangent.shape} in flattened pytree doesn't match the shape {x.shape} "
+                    f"tangent:{i} with shape {tangent.shape} in flattened pytree doesn't match the shape "
+                    f"{x.shape} "
                     "of the corresponding primal."
                 )
         return push.like_outputs(leaves)
@@ -366,7 +383,7 @@ def linearize(func: Function, *primals: Any) -> tuple[Any, Function]:
 
 
 def _basis(tensors: Sequence[Tensor], levels: Sequence[Level]) -> list[Tensor]:
-    """The unit vectors of an example's elements, for all examples: (count, *batch, *shape) for each tensor."""
+    """The unit vectors of an example's elements, for all examples: (count, *batch, *shape) each."""
     rank = len(levels)
     bases = functional.basis([_C.empty(x.shape[rank:], dtype=x.dtype) for x in tensors])
     return [
@@ -377,7 +394,7 @@ def _basis(tensors: Sequence[Tensor], levels: Sequence[Level]) -> list[Tensor]:
 
 def _blocks(rows: Sequence[Any], sources: Sequence[Tensor], targets: Sequence[Tensor], rank: int) -> Any:
     """[source][target] of shape (*batch, *source, *target) from rows of shape (elements, *batch, *target)."""
-    sizes = [source.shape[rank:].numel() for source in sources]
+    sizes = [math.prod(source.shape[rank:]) for source in sources]
     blocks: list[list[Tensor]] = [[] for _ in sources]
     for row, target in zip(rows, targets):
         if row is None:

@@ -10,6 +10,7 @@ from .. import _C
 from . import (  # noqa: F401
     fallback,
     pytree,
+    rules_autograd,
     rules_elementwise,
     rules_index,
     rules_linear,
@@ -40,7 +41,8 @@ def _check_in_dims(
         )
     if not args:
         raise ValueError(
-            f"vmap({_name(func)})(<inputs>): got no inputs. Maybe you forgot to add inputs, or you are trying to "
+            f"vmap({_name(func)})(<inputs>): got no inputs. Maybe you forgot to add inputs, or you are "
+            "trying to "
             "vmap over a function with no inputs. The latter is unsupported."
         )
     leaves, spec = pytree.flatten(args)
@@ -55,17 +57,20 @@ def _check_in_dims(
             continue
         if not isinstance(dim, int):
             raise ValueError(
-                f"{start}Got in_dim={dim} for an input but in_dim must be either an integer dimension or None."
+                f"{start}Got in_dim={dim} for an input but in_dim must be either an integer dimension or "
+                "None."
             )
         if not isinstance(leaf, Tensor):
             raise ValueError(
-                f"{start}Got in_dim={dim} for an input but the input is of type {type(leaf)}. We cannot vmap over "
+                f"{start}Got in_dim={dim} for an input but the input is of type {type(leaf)}. We cannot "
+                "vmap over "
                 "non-Tensor arguments, please use None as the respective in_dim"
             )
         rank = leaf.dim()
         if not -rank <= dim < rank:
             raise ValueError(
-                f"{start}Got in_dim={dim} for some input, but that input is a Tensor of dimensionality {rank} so "
+                f"{start}Got in_dim={dim} for some input, but that input is a Tensor of dimensionality "
+                f"{rank} so "
                 f"expected in_dim to satisfy -{rank} <= in_dim < {rank}."
             )
         dims[i] = dim % rank
@@ -91,7 +96,8 @@ def _unwrap(level: Level, result: Any, out_dims: Any, func: Callable[..., Any]) 
     dims = pytree.broadcast_prefix(out_dims, spec)
     if any(dim is not None and not isinstance(dim, int) for dim in pytree.flatten(out_dims)[0]):
         raise ValueError(
-            f"{start}: `out_dims` must be an int, None or a python collection of ints representing where in the "
+            f"{start}: `out_dims` must be an int, None or a python collection of ints representing where "
+            "in the "
             "outputs the vmapped dimension should appear."
         )
     if dims is None and isinstance(out_dims, tuple) and len(out_dims) == 1 and spec.kind is None:
@@ -106,12 +112,14 @@ def _unwrap(level: Level, result: Any, out_dims: Any, func: Callable[..., Any]) 
         if dim is None:
             if level.has(leaf):
                 raise ValueError(
-                    f"vmap({_name(func)}, ...): `{_name(func)}` can not return a BatchedTensor when out_dim is None"
+                    f"vmap({_name(func)}, ...): `{_name(func)}` can not return a BatchedTensor when "
+                    "out_dim is None"
                 )
             outputs.append(leaf)
         elif not isinstance(leaf, Tensor):
             raise ValueError(
-                f"vmap({_name(func)}, ...): `{_name(func)}` must only return Tensors, got type {type(leaf)}. Did "
+                f"vmap({_name(func)}, ...): `{_name(func)}` must only return Tensors, got type "
+                f"{type(leaf)}. Did "
                 "you mean to set out_dims= to None for output?"
             )
         else:
@@ -179,12 +187,14 @@ def vmap(
     """The function that applies `func` to every example of a batch at once.
 
     `in_dims` says which dimension of each input counts the examples: an int, None for an input that is the
-    same for all of them, or tuples of these as the inputs are nested; `out_dims` says where that dimension goes
-    in the outputs. Keyword arguments are passed on as they are. Random operations raise an error unless
-    ``randomness`` is "same" or "different" (numbers for each example). `chunk_size` examples are computed at a
-    time. The function runs once, with tensors that stand for one example: it cannot ask for their values
-    (``.item()``, ``if``), nor write to tensors that are not batched; both are a RuntimeError. Wrong `in_dims`,
-    sizes that differ and outputs that are no tensors are a ValueError.
+    same for all of them, or tuples of these as the inputs are nested; `out_dims` says where that dimension
+    goes in the outputs. Keyword arguments are passed on as they are. Random operations raise an error unless
+    ``randomness`` is "same" or "different" (numbers for each example). `chunk_size` examples are computed at
+    a time.
+
+    The function runs once, with tensors that stand for one example: it cannot ask for their values
+    (``.item()``, ``if``), nor write to tensors that are not batched; both are a RuntimeError. Wrong
+    `in_dims`, sizes that differ and outputs that are no tensors are a ValueError.
     """
     if randomness not in ("error", "different", "same"):
         raise RuntimeError(
