@@ -202,11 +202,6 @@ def test_inputs_that_were_not_used() -> None:
             RuntimeError,
             "`inputs` argument to `backward\\(\\)` cannot be empty",
         ),
-        (
-            lambda x: torch.autograd.grad(x[0], x, is_grads_batched=True),
-            NotImplementedError,
-            "grad\\(\\): is_grads_batched=True",
-        ),
     ],
 )
 def test_words_of_wrong_calls(call: Any, error: Any, words: str) -> None:

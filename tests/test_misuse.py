@@ -515,6 +515,13 @@ def kernel_larger_than_the_image(torch: Any) -> None:
     torch.nn.functional.conv2d(torch.ones(1, 1, 2, 2), torch.ones(1, 1, 3, 3))
 
 
+@misuse(RuntimeError, "Inference tensors cannot be saved for backward")
+def training_on_inference_results(torch: Any) -> None:
+    with torch.inference_mode():
+        c = torch.ones(2)
+    leaf(torch, 2) * c
+
+
 def library(name: str) -> ModuleType:
     return tapegrad if name == "tapegrad" else importlib.import_module(name)
 

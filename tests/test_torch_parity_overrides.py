@@ -10,6 +10,8 @@ import pytest
 
 import tapegrad
 
+pytorch = pytest.importorskip("torch")
+
 
 class Setup:
     """Subclasses of a library's Tensor, tensors of them, and a log of the functions that they override."""
@@ -151,6 +153,6 @@ def disabled(setup: Any, call: Callable[[], Any]) -> Any:
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_overriding(name: str, pytorch: ModuleType) -> None:
+def test_overriding(name: str) -> None:
     mine, theirs = (Setup(library).run(CALLS[name]) for library in (tapegrad, pytorch))
     assert mine == theirs
