@@ -29,6 +29,8 @@ class Engine {
   void run();
   bool will_execute(Node* node);
   uint64_t number() const { return number_; }
+  bool has_inputs() const { return !inputs_.empty(); }
+  void keep(Ref<RefCounted> object) { kept_.push_back(std::move(object)); }
   std::vector<Tensor> take_captured() { return std::move(captured_); }
 
  private:
@@ -55,6 +57,7 @@ class Engine {
   std::vector<Node*> heap_;                                  // reached, not yet executed; deepest first
   std::unordered_map<Node*, std::vector<Tensor>> overflow_;  // for nodes that another run is using
   std::vector<Tensor> results_;
+  std::vector<Ref<RefCounted>> kept_;
 };
 
 // Note [Engine scratch]
@@ -151,6 +154,8 @@ thread_local Engine* current_engine = nullptr;
 }
 
 uint64_t current_run() { return current_engine ? current_engine->number() : 0; }
+bool run_has_inputs() { return current_engine && current_engine->has_inputs(); }
+void keep_until_run_ends(Ref<RefCounted> object) { current_engine->keep(std::move(object)); }
 bool will_execute(Node* node) { return current_engine && current_engine->will_execute(node); }
 
 bool Engine::will_execute(Node* wanted) {

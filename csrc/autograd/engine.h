@@ -31,4 +31,9 @@ uint64_t current_run();
 /// Whether the current pass, which is executing a hook, will come to `node` after it or is at it now.
 bool will_execute(Node* node);
 
+/// Whether the current pass computes the gradients of given inputs only.
+bool run_has_inputs();
+/// Keeps an object until the current pass ends, also if that fails. There has to be one.
+void keep_until_run_ends(Ref<RefCounted> object);
+
 }  // namespace tapegrad::autograd

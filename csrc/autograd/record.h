@@ -62,7 +62,7 @@ class FunctionNode final : public Node {
  public:
   template <class Inputs, class Saves>
   FunctionNode(const char* name, const Inputs& inputs, const Saves& saves, F function)
-      : name_(name), function_(std::move(function)) {
+      : FunctionNode(name, std::move(function)) {  // from here on the destructor runs, should a hook throw
     edge_storage_ = inputs.size() <= kInline ? inline_edges_ : new Edge[inputs.size()];
     set_edges(edge_storage_, inputs.size());
     size_t i = 0;
@@ -122,13 +122,15 @@ class FunctionNode final : public Node {
   }
 
  private:
+  FunctionNode(const char* name, F function) : name_(name), function_(std::move(function)) {}
+
   static constexpr size_t kInline = 3;
   const char* name_;
   Edge inline_edges_[kInline];
-  Edge* edge_storage_;
+  Edge* edge_storage_ = inline_edges_;
   SavedTensor inline_saved_[kInline];
-  SavedTensor* saved_;
-  uint32_t saved_count_;
+  SavedTensor* saved_ = inline_saved_;
+  uint32_t saved_count_ = 0;
   uint32_t pending_saves_;
   [[no_unique_address]] F function_;
 

@@ -58,10 +58,10 @@ std::vector<Tensor> tensors_from(PyObject* object) {
   return tensors;
 }
 
-/// A Python callable as a C++ object that a node may own.
-struct Callable : RefCounted {
-  explicit Callable(PyObject* function) : function(Object::borrow(function)) {}
-  Object function;
+/// A Python object that a node or a backward pass may own.
+struct OwnedObject : RefCounted {
+  explicit OwnedObject(PyObject* object) : object(Object::borrow(object)) {}
+  Object object;
 };
 
 /// The tensors themselves, passed through one node: when gradients arrive, `callback` gets the tuple of them
@@ -74,14 +74,14 @@ std::vector<Tensor> hooked_identity(const std::vector<Tensor>& inputs, PyObject*
     outputs.push_back(autograd::detach(input));
     autograd::set_view_of(outputs.back(), input, ViewKind::custom_function);
   }
-  const Ref<Callable> holder(new Callable(callback));
+  const Ref<OwnedObject> holder(new OwnedObject(callback));
   autograd::record_outputs(
       "BackwardHookFunctionBackward", outputs, inputs, {}, [holder, tracked](autograd::Backward& b) {
         std::vector<Tensor> arrived;
         for (int i = 0; i < b.input_count(); ++i)
           arrived.push_back(tracked[static_cast<size_t>(i)] ? b.grad(i) : b.grad_or_zeros(i));
         const Object gradients = tuple_of(arrived);
-        const Object result = checked(PyObject_CallOneArg(holder->function.get(), gradients.get()));
+        const Object result = checked(PyObject_CallOneArg(holder->object.get(), gradients.get()));
         const std::vector<Tensor> passed_on = tensors_from(result.get());
         for (size_t i = 0; i < passed_on.size(); ++i) b.give(static_cast<int>(i), passed_on[i]);
       });
@@ -160,6 +160,10 @@ void register_graph(PyObject* target) {
   auto module = py::reinterpret_borrow<py::module_>(target);
   module.def("_run_backward", run_backward);
   module.def("_current_backward_run", autograd::current_run);
+  module.def("_backward_has_inputs", autograd::run_has_inputs);
+  module.def("_keep_until_backward_ends", [](py::object object) {
+    autograd::keep_until_run_ends(Ref<RefCounted>(new OwnedObject(object.ptr())));
+  });
   module.def("_will_execute", [](py::object node) { return autograd::will_execute(&get_node(node.ptr())); });
   module.def(
       "is_grad_enabled", [] { return autograd::modes.grad; }, "Whether operations are being recorded.");

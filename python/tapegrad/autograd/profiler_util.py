@@ -61,8 +61,8 @@ class _Times:
     self_cpu_time_total: float
     count: int
 
-    device_time = cuda_time = device_time_total = cuda_time_total = 0.0
-    self_device_time_total = self_cuda_time_total = 0.0
+    device_time = cuda_time = device_time_total = cuda_time_total = 0
+    self_device_time_total = self_cuda_time_total = 0
     device_memory_usage = cuda_memory_usage = self_device_memory_usage = self_cuda_memory_usage = 0
     device_type = DeviceType.CPU
     device_index = 0
@@ -384,22 +384,21 @@ def _flops_power(flops: Iterable[int]) -> int:
 
 
 def _layout(columns: list[_Column], rows: Iterable[Any], header: str | None, only_top_level: bool) -> str:
+    def cut(text: str, width: int) -> str:
+        return text if len(text) <= width else text[: width - 3] + "..."
+
     def line(texts: Iterable[str]) -> str:
-        cells = []
-        for text, column in zip(texts, columns):
-            cut = text if len(text) <= column.width else text[: column.width - 3] + "..."
-            cells.append(f"{cut:>{column.width}}  ")
-        return "".join(cells)
+        return "".join(f"{text:>{column.width}}  " for text, column in zip(texts, columns))
 
     rule = line("-" * column.width for column in columns)
-    wide_rule = "=" * sum(column.width + 2 for column in columns)
+    wide_rule = "=" * (sum(column.width + 2 for column in columns) - 2)
     lines: list[str] = []
     if header is not None:
         lines += [wide_rule, header]
     if only_top_level:
         lines += [wide_rule, "This report only display top-level ops statistics"]
     lines += [rule, line(column.title for column in columns), rule]
-    lines += [line(column.text(row) for column in columns) for row in rows]
+    lines += [line(cut(column.text(row), column.width) for column in columns) for row in rows]
     return "\n".join([*lines, rule, ""])
 
 
