@@ -1,13 +1,11 @@
-"""Nothing leaks, nothing waits for the garbage collector, and depth costs no C stack."""
+"""Nothing leaks, nothing waits for the garbage collector."""
 
 from __future__ import annotations
 
 import gc
 import resource
-import threading
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
@@ -185,67 +183,6 @@ def test_freed_memory_is_reused() -> None:
     torch.empty_cache()
     # Small blocks come from slabs, which can only go back when all of their blocks are free.
     assert torch.memory_stats()["cached_bytes"] < 1_000_000
-
-
-def deep_chain(length: int) -> None:
-    x = torch.zeros(1, requires_grad=True)
-    y = x
-    for _ in range(length):
-        y = y + 1.0
-    y.backward()
-    assert x.grad.item() == 1.0 and y.item() == float(length)
-
-
-def deep_nest_of_products(length: int) -> None:
-    x = torch.ones((), requires_grad=True)
-    y = x
-    for _ in range(length):
-        y = y * x
-    del y  # freed without backward: the graph is taken apart link by link
-
-
-def deep_chain_of_views(length: int) -> None:
-    x = torch.zeros(2, 3, requires_grad=True)
-    y = x * 1
-    for _ in range(length):
-        y = y.t()
-    y.sum().backward()
-    assert x.grad.tolist() == [[1, 1, 1], [1, 1, 1]]
-
-
-def on_a_small_stack(function: Callable[..., None], *args: Any) -> None:
-    """Run where a recursion over the graph would overflow at once."""
-    failures: list[BaseException] = []
-
-    def guarded() -> None:
-        try:
-            function(*args)
-        except BaseException as error:
-            failures.append(error)
-
-    previous = threading.stack_size(512 * 1024)
-    try:
-        thread = threading.Thread(target=guarded)
-        thread.start()
-        thread.join()
-    finally:
-        threading.stack_size(previous)
-    if failures:
-        raise failures[0]
-
-
-@pytest.mark.parametrize(
-    "program", [deep_chain, deep_nest_of_products, deep_chain_of_views], ids=lambda p: p.__name__
-)
-def test_deep_graphs_need_no_stack(program: Callable[[int], None]) -> None:
-    before = held()
-    on_a_small_stack(program, 1_000_000 if program is deep_chain else 200_000)
-    assert held() == before
-
-
-@pytest.mark.slow
-def test_ten_million_chained_operations() -> None:
-    on_a_small_stack(deep_chain, 10_000_000)
 
 
 def test_long_training_does_not_grow() -> None:

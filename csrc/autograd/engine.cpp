@@ -44,7 +44,7 @@ class Engine {
   Buffer buffer(Node* node);
   void release(Node* node);
   void execute(Node* node);
-  void capture(const Edge& edge, const Tensor& gradient);
+  void capture(Node* node, uint32_t output, const Tensor& gradient);
 
   static inline uint64_t count_ = 0;
   const uint64_t number_ = ++count_;
@@ -54,6 +54,7 @@ class Engine {
   std::span<const Edge> inputs_;
   std::vector<Tensor> captured_;
   std::unordered_set<Node*> needed_;                         // only with inputs_
+  std::unordered_multimap<Node*, size_t> positions_;         // of nodes in inputs_
   std::vector<Node*> heap_;                                  // reached, not yet executed; deepest first
   std::unordered_map<Node*, std::vector<Tensor>> overflow_;  // for nodes that another run is using
   std::vector<Tensor> results_;
@@ -144,9 +145,10 @@ void Engine::arrive(const Edge& edge, Tensor gradient) {
   if (gradient.defined()) accumulate_into(pending[edge.input_nr], std::move(gradient));
 }
 
-void Engine::capture(const Edge& edge, const Tensor& gradient) {
-  for (size_t i = 0; i < inputs_.size(); ++i)
-    if (inputs_[i].node == edge.node && inputs_[i].input_nr == edge.input_nr) captured_[i] = gradient;
+void Engine::capture(Node* node, uint32_t output, const Tensor& gradient) {
+  const auto [first, last] = positions_.equal_range(node);
+  for (auto position = first; position != last; ++position)
+    if (inputs_[position->second].input_nr == output) captured_[position->second] = gradient;
 }
 
 namespace {
@@ -219,8 +221,7 @@ void Engine::execute(Node* node) {
     // As in PyTorch, hooks change what is captured only where the traversal ends.
     if (!leads_on) call_tensor_hooks(*node, gradients);
     for (uint32_t i = 0; i < outputs; ++i)
-      if (gradients[i].defined() && !(accumulate_ && node->is_accumulator()))
-        capture({owner, i}, gradients[i]);
+      if (gradients[i].defined() && !(accumulate_ && node->is_accumulator())) capture(node, i, gradients[i]);
     if (!leads_on) return;
   }
   if (node->extras_ || node->is_accumulator()) [[unlikely]]
@@ -293,7 +294,10 @@ void Engine::restrict_to_inputs(std::span<const Edge> roots) {
     for (Edge& edge : order[i]->edges())
       if (edge.node && seen.insert(edge.node.get()).second) order.push_back(edge.node.get());
   std::sort(order.begin(), order.end(), shallower);
-  for (const Edge& input : inputs_) needed_.insert(input.node.get());
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    needed_.insert(inputs_[i].node.get());
+    positions_.emplace(inputs_[i].node.get(), i);
+  }
   for (Node* node : order)
     for (Edge& edge : node->edges())
       if (edge.node && needed_.contains(edge.node.get())) {

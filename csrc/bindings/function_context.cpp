@@ -69,7 +69,7 @@ int traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(context->dirty);
   Py_VISIT(context->non_differentiable);
   PythonNode* node = node_of(self);
-  return node && !node->owns_context() && node->references == 1 ? visit_owned(node, visit, arg) : 0;
+  return node && node->references == 1 ? visit_owned_by_context(node, visit, arg) : 0;
 }
 
 // A tensor kept by the context is often a result of the call, and so part of a cycle that only the collector

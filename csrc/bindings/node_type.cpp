@@ -199,13 +199,17 @@ PyObject* wrap_node(Node* node) {
   return object;
 }
 
-int visit_owned(Node* root, visitproc visit, void* arg) {
-  std::vector<Node*> pending = {root};
+namespace {
+
+int visit_below(std::vector<Node*> pending, const Node* context_of, visitproc visit, void* arg) {
   while (!pending.empty()) {
     Node* node = pending.back();
     pending.pop_back();
-    if (auto* function = dynamic_cast<PythonNode*>(node); function && function->owns_context())
+    if (auto* function = dynamic_cast<PythonNode*>(node);
+        function && function->owns_context() && node != context_of) {
       Py_VISIT(function->context_object());
+      continue;
+    }
     if (node->has_extras()) {
       const autograd::NodeExtras& extras = node->extras();
       for (const auto& [output, hooks] : extras.tensor_hooks)
@@ -219,6 +223,13 @@ int visit_owned(Node* root, visitproc visit, void* arg) {
       if (edge.node && edge.node->references == 1) pending.push_back(edge.node.get());
   }
   return 0;
+}
+
+}  // namespace
+
+int visit_owned(Node* node, visitproc visit, void* arg) { return visit_below({node}, nullptr, visit, arg); }
+int visit_owned_by_context(Node* node, visitproc visit, void* arg) {
+  return visit_below({node}, node, visit, arg);
 }
 
 int add_node_type(PyObject* module) {

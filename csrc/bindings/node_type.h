@@ -19,8 +19,11 @@ inline bool is_node(PyObject* object) { return PyObject_TypeCheck(object, node_t
 autograd::Node& get_node(PyObject* object);
 
 /// Visits, for the garbage collector, the Python objects that die with `node`; the caller holds the only
-/// reference to it. Follows edges as long as they are the only owners, too.
+/// reference to it. Follows edges as long as they are the only owners, too, up to contexts of functions: what
+/// lies below a context is visited by that, so that a collection of young objects does not walk old graphs.
 int visit_owned(autograd::Node* node, visitproc visit, void* arg);
+/// The same on behalf of the context of `node`.
+int visit_owned_by_context(autograd::Node* node, visitproc visit, void* arg);
 
 /// Makes the type; -1 with an exception on failure.
 int add_node_type(PyObject* module);
