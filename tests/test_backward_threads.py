@@ -91,9 +91,11 @@ def test_no_gradient_is_lost_on_a_shared_leaf(size: int) -> None:
     assert x.grad.min().item() == total and x.grad.max().item() == total
 
 
-def test_shared_graph() -> None:
-    x = torch.ones(1000, requires_grad=True)
-    y = Scale.apply(x.exp(), 3.0).tanh().sum()
+@pytest.mark.parametrize("size", [1000, 160_000])
+def test_shared_graph(size: int) -> None:
+    """Two paths lead to the leaf, so that its gradient waits while another thread's run comes by."""
+    x = torch.ones(size, requires_grad=True)
+    y = (Scale.apply(x.exp(), 3.0).tanh() * x).sum()
     (expected,) = torch.autograd.grad(y, x, retain_graph=True)
 
     def work(i: int) -> bool:

@@ -479,6 +479,24 @@ def test_vjp_is_another_name_for_backward(torch: Torch) -> None:
     assert x.grad.tolist() == [7, 7, 7]
 
 
+def test_jvp(torch: Torch) -> None:
+    class Square(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, y):
+            ctx.save_for_forward(x)
+            return x * x, y
+
+        @staticmethod
+        def jvp(ctx, x_tangent, _):
+            (x,) = ctx.saved_tensors
+            return 2 * x * x_tangent, None
+
+    with torch.autograd.forward_ad.dual_level():
+        x = torch.autograd.forward_ad.make_dual(torch.tensor([3.0]), torch.tensor([10.0]))
+        y, number = Square.apply(x, 5)
+        assert torch.autograd.forward_ad.unpack_dual(y).tangent.tolist() == [60] and number == 5
+
+
 def test_exception_in_backward_keeps_its_class_and_leaves_the_graph_usable(torch: Torch) -> None:
     fails = [True]
 

@@ -67,7 +67,9 @@ class Engine {
 // instead.
 Engine::Buffer Engine::buffer(Node* node) {
   if (node->runner_ == this) return {&node->pending_, node->more_pending_.get()};
-  if (node->runner_ == nullptr) {
+  // A node that has a place in the table keeps it until it is executed, also when the other run has left it.
+  const bool in_table = !overflow_.empty() && overflow_.contains(node);
+  if (node->runner_ == nullptr && !in_table) {
     node->runner_ = this;
     node->retain();
     if (node->output_count_ > 1 && !node->more_pending_)
