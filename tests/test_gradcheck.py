@@ -45,6 +45,8 @@ def test_right_gradients_pass(name: str, fast_mode: bool) -> None:
     function, *shapes = GOOD[name]
     inputs = tuple(doubles(*shape) for shape in shapes)
     assert gradcheck(function, inputs, fast_mode=fast_mode, check_batched_grad=True) is True
+    assert gradcheck(function, inputs, fast_mode=fast_mode, check_forward_ad=True) is True
+    assert gradcheck(function, inputs, check_forward_ad=True, check_backward_ad=False) is True
     assert gradgradcheck(function, inputs, fast_mode=fast_mode, check_batched_grad=True) is True
 
 
@@ -85,6 +87,17 @@ def test_the_wrong_input_and_output_are_named() -> None:
 
     with pytest.raises(GradcheckError, match="output 1 with respect to input 1"):
         gradcheck(function, (doubles(2), doubles(2)))
+
+
+@pytest.mark.parametrize("fast_mode", [False, True])
+def test_a_wrong_tangent_names_the_mode(fast_mode: bool) -> None:
+    def function(x: Any) -> Any:
+        return x * x.detach() ** 2  # forward mode and backward miss a factor of three
+
+    x = torch.tensor([2.0], dtype=torch.float64, requires_grad=True)
+    with pytest.raises(GradcheckError, match="Jacobian computed with forward mode mismatch") as caught:
+        gradcheck(function, x, check_forward_ad=True, check_backward_ad=False, fast_mode=fast_mode)
+    assert "d output[0] / d input[0]: analytical 4, numerical 12" in str(caught.value)
 
 
 def test_a_gradient_of_nan_is_wrong() -> None:
@@ -153,6 +166,10 @@ def test_misuse() -> None:
         gradcheck(torch.sin, torch.ones(1, 2, dtype=torch.float64).expand(2, 2).requires_grad_())
     with pytest.raises(AssertionError, match="Expected at least one of check_forward_ad"):
         gradcheck(torch.sin, doubles(2), check_backward_ad=False)
+    with pytest.raises(AssertionError, match="check_batched_forward_grad=True requires check_forward_ad"):
+        gradcheck(torch.sin, doubles(2), check_batched_forward_grad=True)
+    with pytest.raises(NotImplementedError, match="tangents are not batched"):
+        gradcheck(torch.sin, doubles(2), check_forward_ad=True, check_batched_forward_grad=True)
     forward = {"check_forward_ad": True, "check_batched_grad": True}
     with pytest.raises(AssertionError, match="check_batched_grad=True requires check_backward_ad"):
         gradcheck(torch.sin, doubles(2), check_backward_ad=False, **forward)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import _C
+from . import forward_ad
 from ._engine import grad
 
 Tensor = _C.Tensor
@@ -21,14 +21,14 @@ Function = Callable[..., Any]
 __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
 
 _WORST_SHOWN = 5
+_FORWARD = "computed with forward mode "
 
 
 class GradcheckError(RuntimeError):
     """Raised by gradcheck and gradgradcheck when the derivative is wrong."""
 
 
-@dataclass(frozen=True)
-class _Settings:
+class _Settings(NamedTuple):
     eps: float
     atol: float
     rtol: float
@@ -36,7 +36,6 @@ class _Settings:
     check_undefined_grad: bool
     check_grad_dtypes: bool
     check_batched_grad: bool
-    check_batched_forward_grad: bool
     check_forward_ad: bool
     check_backward_ad: bool
 
@@ -269,17 +268,52 @@ class _Check:
 
     def _compare(self) -> None:
         numerical = self._numerical()
-        if not self.options.check_backward_ad:
-            return
-        for i, output in enumerate(self.outputs):
-            for j, jacobian in enumerate(_analytical_jacobians(output, self.differentiated, self.options)):
-                if not _agree(jacobian, numerical[j][i], self.options.rtol, self.options.atol):
-                    x = self.differentiated[j]
-                    raise GradcheckError(
-                        f"Jacobian mismatch for output {i} with respect to input {j},\n"
-                        f"numerical:{numerical[j][i]}\nanalytical:{jacobian}\n"
-                        f"{_worst_elements(jacobian, numerical[j][i], x, output, self.options)}\n"
-                    )
+        if self.options.check_forward_ad:
+            for j, x in enumerate(self.differentiated):
+                jacobians = self._forward_jacobians(j)
+                for i, output in enumerate(self.outputs):
+                    self._check_jacobian(jacobians[i], numerical[j][i], i, j, x, output, _FORWARD)
+        if self.options.check_backward_ad:
+            for i, output in enumerate(self.outputs):
+                jacobians = _analytical_jacobians(output, self.differentiated, self.options)
+                for j, x in enumerate(self.differentiated):
+                    self._check_jacobian(jacobians[j], numerical[j][i], i, j, x, output, "")
+
+    def _check_jacobian(
+        self, found: Tensor, numerical: Tensor, i: int, j: int, x: Tensor, output: Tensor, how: str
+    ) -> None:
+        if not _agree(found, numerical, self.options.rtol, self.options.atol):
+            raise GradcheckError(
+                f"Jacobian {how}mismatch for output {i} with respect to input {j},\n"
+                f"numerical:{numerical}\nanalytical:{found}\n"
+                f"{_worst_elements(found, numerical, x, output, self.options)}\n"
+            )
+
+    def _push_forward(self, j: int, tangent: Tensor) -> list[Tensor]:
+        """The derivative of each output when one input moves in a direction, by forward mode."""
+        values = list(self.inputs)
+        with forward_ad.dual_level():
+            values[self.input_positions[j]] = forward_ad.make_dual(self.differentiated[j], tangent)
+            results = _as_tuple(self.function(*values))
+            derivatives = []
+            for i in self.output_positions:
+                derivative = forward_ad.unpack_dual(results[i]).tangent
+                if derivative is None:
+                    derivative = _C.zeros_like(results[i])
+                derivatives.append(derivative.detach().reshape(-1))
+        return derivatives
+
+    def _forward_jacobians(self, j: int) -> list[Tensor]:
+        """The Jacobian of each output with respect to one input."""
+        x = self.differentiated[j].detach()
+        rows = []
+        for element in _elements(x):
+            one = _C.zeros_like(x)
+            one[element] = 1
+            rows.append(self._push_forward(j, one))
+        if not rows:
+            return [_C.zeros(0, out.numel(), dtype=out.dtype) for out in self.outputs]
+        return [_C.stack(column) for column in zip(*rows)]
 
     def _compare_fast(self) -> None:
         """v' J u for one random u for each input and one random v for each output, instead of all of J."""
@@ -296,24 +330,36 @@ class _Check:
             _numerical_direction(self.function, self.inputs, j, self.output_positions, u, self.options.eps)
             for j, u in zip(self.input_positions, directions)
         ]
-        for i, (output, v) in enumerate(zip(self.outputs, cotangents)):
-            products = _check_vjp(output, self.differentiated, v, self.options)
-            for j, u in enumerate(directions):
-                found = (products[j].detach() * u).sum()
-                expected = (numerical[j][i] * v.reshape(-1)).sum()
-                # The tolerance for each entry of J, summed as the entries are.
-                atol = self.options.atol * u.sum().item() * v.sum().item()
-                if not _agree(found, expected, self.options.rtol, atol):
-                    raise GradcheckError(self._explain_fast(i, j, found, expected))
 
-    def _explain_fast(self, i: int, j: int, found: Tensor, expected: Tensor) -> str:
+        def check(i: int, j: int, found: Tensor, how: str) -> None:
+            u, v = directions[j], cotangents[i].reshape(-1)
+            expected = (numerical[j][i] * v).sum()
+            # The tolerance for each entry of J, summed as the entries are.
+            atol = self.options.atol * u.sum().item() * v.sum().item()
+            if not _agree(found, expected, self.options.rtol, atol):
+                raise GradcheckError(self._explain_fast(i, j, found, expected, how))
+
+        if self.options.check_forward_ad:
+            for j, u in enumerate(directions):
+                for i, derivative in enumerate(self._push_forward(j, u)):
+                    check(i, j, (derivative * cotangents[i].reshape(-1)).sum(), _FORWARD)
+        if self.options.check_backward_ad:
+            for i, (output, v) in enumerate(zip(self.outputs, cotangents)):
+                products = _check_vjp(output, self.differentiated, v, self.options)
+                for j, u in enumerate(directions):
+                    check(i, j, (products[j].detach() * u).sum(), "")
+
+    def _explain_fast(self, i: int, j: int, found: Tensor, expected: Tensor, how: str) -> str:
         """The whole Jacobian, which says where the random projection differs."""
         output, x = self.outputs[i], self.differentiated[j]
-        analytical = _analytical_jacobians(output, [x], self.options)[0]
+        if how:
+            analytical = self._forward_jacobians(j)[i]
+        else:
+            analytical = _analytical_jacobians(output, [x], self.options)[0]
         numerical = self._numerical()[j][i]
         wide = (analytical.double() - numerical.double()).abs()
         return (
-            f"Jacobian mismatch for output {i} with respect to input {j},\n"
+            f"Jacobian {how}mismatch for output {i} with respect to input {j},\n"
             f"numerical:{expected.item()}\nanalytical:{found.item()}\n\n"
             "The above quantities relating the numerical and analytical jacobians are computed \n"
             "in fast mode: random projections of both. Below, they are computed in slow mode:\n\n"
@@ -411,7 +457,8 @@ def gradcheck(
 
     `func` takes the inputs and returns a tensor or a sequence of tensors. Inputs should be float64. Every
     entry of each Jacobian must satisfy ``|a - n| <= atol + rtol * |n|``; with ``fast_mode=True`` one random
-    projection of each Jacobian is compared instead, which costs three calls for each input. Also checked:
+    projection of each Jacobian is compared instead, which costs three calls for each input. Derivatives are
+    those of backward; with `check_forward_ad` those of forward mode as well or instead. Also checked:
     backward gives the same twice (up to `nondet_tol`), gives zero for zero, and accepts missing gradients.
     `masked` concerns sparse tensors and is ignored. Returns True; a failure raises GradcheckError, or returns
     False with ``raise_exception=False``.
@@ -422,6 +469,11 @@ def gradcheck(
         raise AssertionError("Setting check_batched_grad=True requires check_backward_ad to be True")
     if check_batched_forward_grad and not check_forward_ad:
         raise AssertionError("Setting check_batched_forward_grad=True requires check_forward_ad to be True")
+    if check_batched_forward_grad:
+        raise NotImplementedError(
+            "gradcheck(): tangents are not batched, so that there is no check_batched_forward_grad=True; "
+            "torch.func.jvp under vmap computes batches of directional derivatives"
+        )
     options = _Settings(
         eps,
         atol,
@@ -430,7 +482,6 @@ def gradcheck(
         check_undefined_grad,
         check_grad_dtypes,
         check_batched_grad,
-        check_batched_forward_grad,
         check_forward_ad,
         check_backward_ad,
     )

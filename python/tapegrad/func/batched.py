@@ -61,8 +61,8 @@ class Level:
         return [self.value(x) for x in xs]
 
     def rank(self, x: Tensor) -> int:
-        """The number of dimensions that one example has."""
-        return x.dim()
+        """The number of dimensions that one example has: x.dim(), without the way through the rules."""
+        return x._value.dim() - 1 if self.has(x) else x.dim()
 
     def batch(self, x: Tensor) -> Tensor:
         """The tensor with the batch dimension in front, expanded if x is the same for all examples."""
@@ -107,11 +107,12 @@ class BatchedTensor(Tensor):
 
 def innermost(arguments: list[Any]) -> Level:
     """The innermost level at which one of the arguments is batched."""
-    found: list[Level] = []
+    level: Level | None = None
     for argument in arguments:
-        members = argument if isinstance(argument, (tuple, list)) else (argument,)
-        found += [member._level for member in members if isinstance(member, BatchedTensor)]
-    level = max(found, key=lambda level: level.depth)
+        for member in argument if isinstance(argument, (tuple, list)) else (argument,):
+            if isinstance(member, BatchedTensor) and (level is None or member._level.depth > level.depth):
+                level = member._level
+    assert level is not None
     if not level.alive:
         raise RuntimeError(
             "Your tensor may have escaped from inside a function being vmapped: return it from the function "

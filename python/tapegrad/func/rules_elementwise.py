@@ -42,11 +42,12 @@ def unary(level: Level, func: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
 
 def _promoted(level: Level, tensors: list[Any]) -> list[Any]:
     """Tensors of the dtypes they have as examples: one without dimensions does not widen the others."""
-    ranks = [x.dim() for x in tensors]
-    if len(tensors) != 2 or tensors[0].dtype == tensors[1].dtype or min(ranks) > 0 or max(ranks) == 0:
+    types = [level.value(x).dtype for x in tensors]
+    ranks = [level.rank(x) for x in tensors]
+    if types[0] == types[1] or min(ranks) > 0 or max(ranks) == 0:
         return tensors
-    dtype = _C.result_type(*(_C.empty([0] * min(x.dim(), 1), dtype=x.dtype) for x in tensors))
-    return [x if x.dim() else x.to(dtype) for x in tensors]
+    dtype = _C.result_type(*(_C.empty([0] * min(rank, 1), dtype=t) for rank, t in zip(ranks, types)))
+    return [x if rank else x.to(dtype) for x, rank in zip(tensors, ranks)]
 
 
 @rule_for(*SEVERAL)
@@ -55,9 +56,9 @@ def several(level: Level, func: Any, *args: Any, **kwargs: Any) -> Any:
     tensors = [a for a in [*args, *kwargs.values()] if isinstance(a, Tensor)]
     if func.__name__ in PROMOTING and len(args) == 2 and len(tensors) == 2:
         args = tuple(_promoted(level, list(args)))
-    rank = max(x.dim() for x in tensors)
-    align = lambda value: level.aligned(value, rank)
-    return func(*map(align, args), **{name: align(value) for name, value in kwargs.items()})
+    rank = max([level.rank(x) for x in tensors])
+    aligned = [level.aligned(value, rank) for value in args]
+    return func(*aligned, **{name: level.aligned(value, rank) for name, value in kwargs.items()})
 
 
 @rule_for("prelu")
