@@ -172,6 +172,13 @@ def test_functional_call_leaves_the_module_alone() -> None:
     assert isinstance(model[0].weight, nn.Parameter)
 
 
+def test_the_old_name_of_functional_call() -> None:
+    model, x = nn.Linear(2, 1), torch.tensor([1.0, 2.0])
+    with pytest.warns(FutureWarning, match="This API is deprecated as of PyTorch 2.0"):
+        found = nn.utils.stateless.functional_call(model, {"weight": torch.ones(1, 2)}, x)
+    assert torch.equal(found, x.sum() + model.bias)
+
+
 def test_tied_weights() -> None:
     class Tied(nn.Module):
         def __init__(self) -> None:
