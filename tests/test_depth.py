@@ -244,7 +244,10 @@ def a_tree_of_a_chain() -> None:
     text = tree(chain(x), {"x": x})
     assert text.count("AddBackward0") == MILLION + text.count("below")
     assert max(map(len, text.splitlines())) < 120
-    assert tree(chain(x), max_depth=1).count("\n") == 1
+
+
+def the_top_of_a_tree() -> None:
+    assert tree(chain(leaf()), max_depth=1).count("\n") == 1
 
 
 def a_tree_of_a_million_branches() -> None:
@@ -276,6 +279,7 @@ PROGRAMS = [
     a_drawing_of_a_chain,
     a_drawing_of_a_million_arrows,
     a_tree_of_a_chain,
+    the_top_of_a_tree,
     a_tree_of_a_million_branches,
 ]
 

@@ -180,6 +180,20 @@ def test_blocks_may_outlive_a_profile(x):
     assert [event.cpu_parent for event in second.function_events] == [None, None]
 
 
+@pytest.mark.parametrize("name", ["SGD", "Adam", "Adagrad"])
+def test_steps_of_optimizers_are_blocks(x, name):
+    optimizer = getattr(torch.optim, name)([x], lr=0.1)
+    plain = type(optimizer).step
+    with profiler.profile() as prof:
+        x.sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    assert type(optimizer).step is plain
+    blocks = [event.name for event in prof.function_events if event.is_user_annotation]
+    assert blocks == [f"Optimizer.step#{name}.step", f"Optimizer.zero_grad#{name}.zero_grad"]
+    optimizer.step()
+
+
 def test_shapes(x):
     bias = torch.zeros(2)
     with profiler.profile(record_shapes=True) as prof:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import sys
 import time
 import warnings
+from collections.abc import Callable, Iterator
 from contextlib import ContextDecorator
 from typing import Any
 
@@ -50,14 +53,52 @@ class record_function(ContextDecorator):
         _C._profiler_leave(self._event)
 
 
+def _optimizer_classes() -> Iterator[type]:
+    """Optimizer and its subclasses, if the module has been imported."""
+    module = sys.modules.get("tapegrad.optim.optimizer")
+    pending: list[type] = [module.Optimizer] if module is not None else []
+    while pending:
+        cls = pending.pop()
+        yield cls
+        pending += cls.__subclasses__()
+
+
+def _as_block(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        name = method.__name__
+        with record_function(f"Optimizer.{name}#{type(self).__name__}.{name}"):
+            return method(self, *args, **kwargs)
+
+    return call
+
+
+class _OptimizerBlocks:
+    """Makes blocks of the steps of optimizers while a profile is taken, so that they cost nothing else."""
+
+    def __init__(self) -> None:
+        self.methods = [
+            (cls, name, vars(cls)[name])
+            for cls in _optimizer_classes()
+            for name in ("step", "zero_grad")
+            if name in vars(cls)
+        ]
+        for cls, name, method in self.methods:
+            setattr(cls, name, _as_block(method))
+
+    def remove(self) -> None:
+        for cls, name, method in self.methods:
+            setattr(cls, name, method)
+
+
 class profile:
     """Records the operations that run in a ``with`` block, forward and backward, in all threads.
 
     `record_shapes` keeps the shapes of the arguments, `profile_memory` the bytes allocated minus those freed,
     `with_stack` the Python lines, `with_flops` the number of floating-point operations of matrix products,
     convolutions, additions and multiplications. An operation is recorded where Python calls it: what it is
-    made of inside is part of its own time. With ``enabled=False`` nothing is recorded. Arguments about other
-    devices and recorders are accepted without effect.
+    made of inside is part of its own time. Steps of optimizers are blocks. With ``enabled=False`` nothing is
+    recorded. Arguments about other devices and recorders are accepted without effect.
     """
 
     def __init__(
@@ -98,14 +139,17 @@ class profile:
             raise RuntimeError("Profiler context manager is not reentrant")
         _C._profiler_start(self.record_shapes or self.with_flops, self.with_stack)
         self.entered = True
+        self._optimizer_blocks = _OptimizerBlocks()
         self.start_time_ns = time.time_ns()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         if not self.enabled:
             return
+        rows = _C._profiler_stop()
+        self._optimizer_blocks.remove()
         events = events_from(
-            _C._profiler_stop(),
+            rows,
             shapes=self.record_shapes,
             memory=self.profile_memory,
             flops=self.with_flops,
