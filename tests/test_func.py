@@ -174,7 +174,7 @@ def test_functional_call_leaves_the_module_alone() -> None:
 
 def test_the_old_name_of_functional_call() -> None:
     model, x = nn.Linear(2, 1), torch.tensor([1.0, 2.0])
-    with pytest.warns(FutureWarning, match="This API is deprecated as of PyTorch 2.0"):
+    with pytest.warns(FutureWarning, match="functional_call` is deprecated"):
         found = nn.utils.stateless.functional_call(model, {"weight": torch.ones(1, 2)}, x)
     assert torch.equal(found, x.sum() + model.bias)
 
@@ -219,3 +219,61 @@ def test_no_leaks(v: torch.Tensor) -> None:
     work()
     gc.collect()
     assert (torch.memory_stats()["live_tensors"], torch.memory_stats()["live_nodes"]) == before
+
+
+class Square(torch.autograd.Function):
+    """x * x, with a derivative in Python."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        return x * x
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, g: torch.Tensor) -> torch.Tensor:
+        return 2 * g * ctx.saved_tensors[0]
+
+
+class SquareOfBatch(Square):
+    generate_vmap_rule = False
+    calls: list[Any] = []
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, x: torch.Tensor) -> Any:
+        SquareOfBatch.calls.append((info.batch_size, info.randomness, in_dims, tuple(x.shape)))
+        return SquareOfBatch.apply(x).t(), 1
+
+
+def test_functions_with_a_derivative_in_python(v: torch.Tensor) -> None:
+    batch = torch.stack([v, v + 1])
+    for function in (Square, SquareOfBatch):
+        assert close(grad(lambda x: function.apply(x).sum())(v), 2 * v)  # noqa: B023
+        assert close(vmap(function.apply)(batch), batch**2)
+        assert close(vmap(grad(lambda x: function.apply(x).sum()))(batch), 2 * batch)  # noqa: B023
+    assert SquareOfBatch.calls[0] == (2, "error", (0,), (2, 3))
+
+
+def test_functions_that_cannot_be_mapped(v: torch.Tensor) -> None:
+    class Without(Square):
+        generate_vmap_rule = False
+
+    class Both(SquareOfBatch):
+        generate_vmap_rule = True
+
+    class Old(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+            return x * 2
+
+    for function, message in (
+        (Without, "does not have vmap support"),
+        (Both, "has both generate_vmap_rule=True and an overridden vmap"),
+        (Old, "must override the setup_context staticmethod"),
+    ):
+        with pytest.raises(RuntimeError, match=message):
+            vmap(function.apply)(v)

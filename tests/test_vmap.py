@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -210,6 +212,23 @@ def test_a_gradient_computed_inside(x: torch.Tensor) -> None:
     out = point**2
     jacobian = vmap(lambda c: torch.autograd.grad(out, point, c, retain_graph=True)[0])(torch.eye(3))
     assert same(jacobian, torch.diag(2 * point.detach()))
+
+
+def test_threads_have_levels_of_their_own(x: torch.Tensor) -> None:
+    barrier = threading.Barrier(2, timeout=60)
+
+    def work(scale: int) -> torch.Tensor:
+        def function(a: torch.Tensor) -> torch.Tensor:
+            barrier.wait()
+            noise = torch.rand(()) * 0
+            barrier.wait()
+            return a * scale + noise
+
+        return vmap(function, randomness="different")(x)
+
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(work, (1, 2)))
+    assert same(results[0], x) and same(results[1], x * 2)
 
 
 def test_chunks_and_names(x: torch.Tensor) -> None:

@@ -4,6 +4,7 @@
 
 #include "autograd/record.h"
 #include "bindings/arg_parser.h"
+#include "bindings/overrides.h"
 #include "bindings/python_hooks.h"
 #include "bindings/saved_attributes.h"
 
@@ -241,6 +242,9 @@ bool takes_exactly(PyObject* function, Py_ssize_t count) {
 PyObject* apply(PyObject*, PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
   return guarded([&]() -> PyObject* {
     PyObject* cls = args[0];
+    for (Py_ssize_t i = 1; overriding_types_exist && i < count; ++i)
+      if (has_own_handler(args[i])) [[unlikely]]
+        return call_override(attribute(cls, "apply").get(), args + 1, count - 1, keywords);
     const FunctionMethods methods = methods_of(cls);
     if (!keywords && (!methods.setup_context || takes_exactly(methods.forward.get(), count - 1)))
       return apply_function(cls, methods, args + 1, count - 1);

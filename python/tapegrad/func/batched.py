@@ -8,6 +8,7 @@ rule of the innermost level among its arguments, whose own calls then meet the n
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable
 from types import FunctionType, MethodDescriptorType, MethodWrapperType, WrapperDescriptorType
 from typing import Any
@@ -29,7 +30,15 @@ What a rule returns is wrapped by the level, except numbers and tensors that are
 DECOMPOSITIONS: set[Rule] = set()
 """Rules whose results are those of an example already."""
 
-active_levels: list[Level] = []
+
+class _State(threading.local):
+    """The levels in progress in a thread, outermost first."""
+
+    def __init__(self) -> None:
+        self.levels: list[Level] = []
+
+
+_state = _State()
 _PAYLOAD = _C.empty(0)
 
 
@@ -37,16 +46,16 @@ class Level:
     """One vmap in progress: the size of its batch, and how random operations behave."""
 
     def __init__(self, batch_size: int, randomness: str) -> None:
-        self.depth = len(active_levels) + 1
+        self.depth = len(_state.levels) + 1
         self.batch_size, self.randomness = batch_size, randomness
         self.alive = True
 
     def __enter__(self) -> Level:
-        active_levels.append(self)
+        _state.levels.append(self)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        active_levels.pop()
+        _state.levels.pop()
         self.alive = False
 
     def has(self, x: Any) -> bool:
@@ -103,6 +112,11 @@ class BatchedTensor(Tensor):
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         return compute(innermost([*args, *kwargs.values()]), func, args, kwargs)
+
+
+def active_levels() -> list[Level]:
+    """The levels in progress in this thread, outermost first."""
+    return _state.levels
 
 
 def innermost(arguments: list[Any]) -> Level:

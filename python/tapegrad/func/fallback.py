@@ -9,7 +9,7 @@ from .. import _C
 from . import pytree
 from .batched import Level, check_writable, operation_name, rule_for
 
-__all__ = ["loop"]
+__all__ = ["each_example", "loop"]
 
 
 @rule_for("fallback")
@@ -23,20 +23,31 @@ def loop(level: Level, func: Any, *args: Any, **kwargs: Any) -> Any:
         UserWarning,
         stacklevel=4,
     )
-    writes = name.endswith("_") and not name.endswith("__")
-    if writes:
+    if name.endswith("_") and not name.endswith("__"):
         check_writable(level, args[0])
+        _rows(level, func, args, kwargs)
+        return args[0]
+    return each_example(level, func, *args, **kwargs)
+
+
+def each_example(level: Level, func: Any, *args: Any, **kwargs: Any) -> Any:
+    """The results of func for each example, stacked."""
+    rows = _rows(level, func, args, kwargs)
+    if not rows:
+        raise RuntimeError(
+            f"vmap: there is no batching rule for {operation_name(func)}, and no example to run it on"
+        )
+    return _stack(rows)
+
+
+def _rows(level: Level, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
     leaves, spec = pytree.flatten((args, kwargs))
     rows = []
     for i in range(level.batch_size):
         row = [leaf._value.select(0, i) if level.has(leaf) else leaf for leaf in leaves]
         row_args, row_kwargs = pytree.unflatten(row, spec)
         rows.append(func(*row_args, **row_kwargs))
-    if writes:
-        return args[0]
-    if not rows:
-        raise RuntimeError(f"vmap: there is no batching rule for {name}, and no example to run it on")
-    return _stack(rows)
+    return rows
 
 
 def _stack(rows: list[Any]) -> Any:

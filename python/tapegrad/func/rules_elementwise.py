@@ -244,7 +244,8 @@ _forbid(
     "each batch this would return a differently shaped Tensor. Use torch.where(mask, x, 0).",
 )
 _forbid(
-    "set:data set_ resize_ detach_ squeeze_ unsqueeze_ t_ transpose_ swapaxes_ swapdims_ as_strided",
+    "register_hook register_post_accumulate_grad_hook set:data set_ resize_ detach_ squeeze_ unsqueeze_ t_ "
+    "transpose_ swapaxes_ swapdims_ as_strided",
     "vmap: {name} is not supported on a batched tensor: use the form that returns a new tensor.",
 )
 _forbid(

@@ -14,14 +14,14 @@ __all__ = ["compute_random"]
 
 def compute_random(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What a random operation gives inside the vmaps that are active."""
-    return _at(len(active_levels), func, args, kwargs)
+    return _at(len(active_levels()), func, args, kwargs)
 
 
 def _at(depth: int, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The operation at the first `depth` levels."""
     if depth == 0:
         return func(*args, **kwargs)
-    level = active_levels[depth - 1]
+    level = active_levels()[depth - 1]
     if _is_certain(func, args, kwargs):
         return level.wrap_all(func(*level.values(*args), **kwargs)) if level.has(args[0]) else args[0]
     if level.randomness == "error":

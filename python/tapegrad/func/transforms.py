@@ -48,7 +48,7 @@ class _Run:
 
     def __init__(self, func: Function, inputs: Any, name: str, has_aux: bool, call: Function) -> None:
         """`call(tracked inputs)` calls the function; `inputs` is a tree of tensors."""
-        self.levels = list(active_levels)
+        self.levels = list(active_levels())
         self.wants_history = _C.is_grad_enabled()
         leaves, self.spec = pytree.flatten(inputs)
         for leaf in leaves:
@@ -257,7 +257,7 @@ def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
 
 def _pull_back(run: _Run, cotangents: list[Tensor], history: bool) -> list[Tensor]:
     """The gradients of the inputs; vmaps that began after the function was run map the cotangents only."""
-    later = [level for level in active_levels if level not in run.levels]
+    later = [level for level in active_levels() if level not in run.levels]
     with enable_grad():
         values = [_inside(cotangent, [*run.levels, *later]) for cotangent in cotangents]
         history = history or (_C.is_grad_enabled() and any(v.requires_grad for v in values))
