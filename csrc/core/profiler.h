@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/tensor.h"
@@ -58,31 +59,18 @@ void append_shape(std::string& text, const Tensor& tensor);
 /// "[[2, 3], []]" if the profile wants shapes; that of an undefined tensor is empty.
 std::string shapes_of(std::span<const Tensor> tensors);
 
-/// Records a block. The name is only made when a profile is taken.
+/// An event that lasts as long as the object; `node` and `arguments` belong to a derivative.
 class Block {
  public:
-  template <class MakeName>
-  Block(Scope scope, MakeName&& make_name) {
-    if (active) [[unlikely]]
-      handle_ = begin(make_name(), scope);
-  }
-  /// A block on behalf of `node`, with these arguments.
-  template <class MakeName>
-  Block(Scope scope, MakeName&& make_name, const void* node, std::span<const Tensor> arguments)
-      : node_(node) {
-    if (active) [[unlikely]]
-      handle_ = begin(make_name(), scope, shapes_of(arguments));
-  }
-  ~Block() {
-    if (handle_ != kNothing) [[unlikely]]
-      finish(handle_, node_);
-  }
+  Block(Scope scope, std::string name, const void* node = nullptr, std::span<const Tensor> arguments = {})
+      : handle_(begin(std::move(name), scope, shapes_of(arguments))), node_(node) {}
+  ~Block() { finish(handle_, node_); }
   Block(const Block&) = delete;
   Block& operator=(const Block&) = delete;
 
  private:
-  Handle handle_ = kNothing;
-  const void* node_ = nullptr;
+  Handle handle_;
+  const void* node_;
 };
 
 }  // namespace tapegrad::profiler
