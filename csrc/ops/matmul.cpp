@@ -150,7 +150,11 @@ Tensor batched_values(const Tensor& a, const Tensor& b) {
   return c;
 }
 
-Tensor rows_of(const Tensor& x) { return x.dim() == 2 ? x : flatten(x, 0, -2); }
+/// (..., k) -> (rows, k), also where k is zero, which reshape(-1, k) does not know the number of rows for.
+Tensor rows_of(const Tensor& x) {
+  if (x.dim() == 1) return unsqueeze(x, 0);
+  return x.dim() == 2 ? x : flatten(x, 0, -2);
+}
 
 /// (..., k)(k,n) with at least three dimensions on the left: one product of all rows.
 Tensor folded_matmul(const Tensor& a, const Tensor& b) {
