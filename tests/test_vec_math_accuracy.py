@@ -50,6 +50,9 @@ UNARY: dict[str, tuple[Callable, tuple[float, float, float, float]]] = {
     "sigmoid": (lambda x: 1 / (1 + mp.exp(-x)), (0.0, 0.5, 0.5, 1)),
     "erf": (mp.erf, (-1, -0.0, 0.0, 1)),
     "erfc": (lambda x: mp.erfc(max(-40, min(x, 40))), (2, 1, 1, 0.0)),  # 0 or 2 beyond
+    "erfinv": (mp.erfinv, (NAN, -0.0, 0.0, NAN)),
+    "lgamma": (lambda x: log_abs_gamma(x), (INF, INF, INF, INF)),
+    "digamma": (mp.digamma, (NAN, INF, -INF, INF)),
 }
 BINARY: dict[str, Callable] = {
     "pow": mp.power,
@@ -59,8 +62,17 @@ BINARY: dict[str, Callable] = {
 }
 BOUNDS = {"float32": 2.0, "float64": 4.0}
 # These cross zero where larger terms cancel: their error is in ULPs of numbers of at least this magnitude.
-SMALLEST_SCALE = {"logaddexp": 1.0}
-OTHER_BOUNDS = {("pow", "float32"): 2.0}
+SMALLEST_SCALE = {"lgamma": 1.0, "digamma": 1.0, "logaddexp": 1.0}
+OTHER_BOUNDS = {("lgamma", "float64"): 8.0, ("digamma", "float64"): 16.0, ("pow", "float32"): 2.0}
+
+
+def log_abs_gamma(x: mp.mpf) -> mp.mpf:
+    """log |gamma(x)|."""
+    if x > 0:
+        return mp.loggamma(x)
+    if mp.isint(x):
+        return mp.inf
+    return mp.log(mp.pi / abs(x * mp.sinpi(x))) - mp.loggamma(-x)
 
 
 def signs(values: np.ndarray) -> np.ndarray:

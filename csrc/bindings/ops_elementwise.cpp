@@ -144,6 +144,10 @@ void define_arithmetic() {
     return pow(a, b);
   });
   def_op("pow_(Tensor input, Operand exponent)", pow_);
+  def_op("polygamma(Tensor input, int n, *, Tensor? out=None)",
+         [](const Tensor& x, int64_t n) { return polygamma(n, x); });
+  def_op("polygamma(int n, Tensor input, *, Tensor? out=None)", polygamma);
+  def_op("polygamma_(Tensor input, int n)", polygamma_);
   def_op("square(Tensor input, *, Tensor? out=None)", square);
   def_op("square_(Tensor input)", square_);
   def_op("round(Tensor input, *, int decimals=0, Tensor? out=None)",

@@ -145,6 +145,30 @@ struct Erfc : FromInput {
   static auto grad(const auto& g, const auto& x) { return -constants::kTwoOverSqrtPi * exp(-(x * x)) * g; }
 };
 
+struct Erfinv : FromOutput {
+  static constexpr const char* name = "erfinv";
+  static auto forward(const auto& x) { return erfinv(x); }
+  static auto grad(const auto& g, const auto& y) { return g * (exp(y * y) / constants::kTwoOverSqrtPi); }
+};
+/// The n-th derivative of digamma.
+struct Polygamma : FromInput {
+  static constexpr const char* name = "polygamma";
+  static constexpr bool binds_itself = false;
+  int64_t n;
+  auto forward(const auto& x) const { return polygamma(n, x); }
+  auto grad(const auto& g, const auto& x) const { return g * polygamma(n + 1, x); }
+};
+struct Digamma : FromInput {
+  static constexpr const char* name = "digamma";
+  static auto forward(const auto& x) { return digamma(x); }
+  static auto grad(const auto& g, const auto& x) { return g * polygamma(1, x); }
+};
+struct Lgamma : FromInput {
+  static constexpr const char* name = "lgamma";
+  static auto forward(const auto& x) { return lgamma(x); }
+  static auto grad(const auto& g, const auto& x) { return g * digamma(x); }
+};
+
 /// x to the power of a number. The exponents that have cheaper forms use them, in the derivative as well.
 struct PowNumber : FromInput {
   static constexpr const char* name = "pow_number";
@@ -233,7 +257,7 @@ struct Xlogy : Binary<kA | kB, kA | kB> {
 };
 
 using MathOps = OpList<Sqrt, Rsqrt, Exp, Exp2, Expm1, Log, Log2, Log10, Log1p, Sin, Cos, Tan, Asin, Acos,
-                       Atan, Atan2, Sinh, Cosh, Tanh, Asinh, Acosh, Atanh, Erf, Erfc, PowNumber, Pow,
-                       IntegerPow, Hypot, Logaddexp, Copysign, Xlogy>;
+                       Atan, Atan2, Sinh, Cosh, Tanh, Asinh, Acosh, Atanh, Erf, Erfc, Erfinv, Polygamma,
+                       Digamma, Lgamma, PowNumber, Pow, IntegerPow, Hypot, Logaddexp, Copysign, Xlogy>;
 
 }  // namespace tapegrad

@@ -168,4 +168,75 @@ TAPEGRAD_INLINE Vec<float> digamma(Vec<float> x) {
   return via_double([](auto v) { return digamma(v); }, x);
 }
 
+template <Floating T>
+TAPEGRAD_INLINE Vec<T> whole_power(Vec<T> base, int64_t exponent) {
+  auto power = Vec<T>(1);
+  for (; exponent > 0; exponent >>= 1, base = base * base)
+    if (exponent & 1) power = power * base;
+  return power;
+}
+
+/// The n-th derivative of cot(pi x) for |x| <= 1/2: pi^n P_n(cot(pi x)), P_0(c) = c, P_n+1 = -(1 + c^2) P_n'.
+/// NaN for n > 24.
+TAPEGRAD_INLINE Vec<double> cotangent_derivative(int64_t n, Vec<double> x) {
+  constexpr int64_t most = 24;
+  if (n > most) return Vec<double>(Format<double>::nan);
+  constexpr double pi = 3.141592653589793;
+  double p[most + 3] = {0, 1}, scale = 1;
+  for (int64_t k = 0; k < n; ++k, scale *= pi) {
+    double next[most + 3] = {};
+    for (int64_t i = 1; i <= k + 1; ++i) {
+      next[i - 1] -= static_cast<double>(i) * p[i];
+      next[i + 1] -= static_cast<double>(i) * p[i];
+    }
+    for (int64_t i = 0; i <= k + 2; ++i) p[i] = next[i];
+  }
+  const auto c = cos(pi * x) / sin(pi * x);
+  auto y = Vec<double>(p[n + 1]);
+  for (int64_t i = n; i >= 0; --i) y = fma(y, c, Vec<double>(p[i]));
+  return y * scale;
+}
+
+/// The n-th derivative of digamma: (-1)^(n + 1) n! times the sum of 1 / (x + k)^(n + 1), summed up to a
+/// distance and by the Euler-Maclaurin formula from there; reflected for negative x. M. Abramowitz and I.
+/// Stegun, "Handbook of Mathematical Functions" (1964), 6.4.7, 6.4.10, 23.1.30.
+TAPEGRAD_INLINE Vec<double> polygamma(int64_t n, Vec<double> x) {
+  if (n == 0) return digamma(x);
+  const auto negative = x < 0;
+  const double order = static_cast<double>(n), far = 11 + order;
+  auto a = where(negative, 1 - x, abs(x));
+  auto sum = Vec<double>(0);
+  while (any(a < far)) {
+    const auto below = a < far;
+    sum = where(below, sum + whole_power(1 / a, n + 1), sum);
+    a = where(below, a + 1, a);
+  }
+  // B(2j) / (2j)!
+  constexpr double bernoulli[] = {1.0 / 12,
+                                  -1.0 / 720,
+                                  1.0 / 30240,
+                                  -1.0 / 1209600,
+                                  1.0 / 47900160,
+                                  -691.0 / 1307674368e3,
+                                  1.0 / 74724249600.0,
+                                  -3617.0 / 10670622842880e3};
+  const auto inverse = 1 / a, z = inverse * inverse;
+  auto tail = 1 / order + inverse * 0.5, power = z;
+  double rising = order + 1;
+  for (int j = 0; j < 8; ++j, power = power * z) {
+    tail = tail + power * (bernoulli[j] * rising);
+    rising *= (order + 2 * j + 2) * (order + 2 * j + 3);
+  }
+  double factorial = n % 2 ? 1 : -1;
+  for (int64_t k = 2; k <= n && k < 400; ++k) factorial *= static_cast<double>(k);
+  const auto y = (sum + whole_power(inverse, n) * tail) * factorial;
+  if (!any(negative)) return y;
+  constexpr double pi = 3.141592653589793;
+  const auto reflected = (n % 2 ? -y : y) - pi * cotangent_derivative(n, x - round(x));
+  return where(negative, reflected, y);
+}
+TAPEGRAD_INLINE Vec<float> polygamma(int64_t n, Vec<float> x) {
+  return via_double([n](auto v) { return polygamma(n, v); }, x);
+}
+
 }  // namespace tapegrad::TAPEGRAD_ISA_NS

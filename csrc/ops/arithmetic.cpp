@@ -54,6 +54,9 @@ TG_DEFINE_UNARY(Sigmoid, sigmoid)
 TG_DEFINE_UNARY(LogSigmoid, logsigmoid)
 TG_DEFINE_UNARY(Relu, relu)
 TG_DEFINE_UNARY(Erf, erf)
+TG_DEFINE_UNARY(Erfinv, erfinv)
+TG_DEFINE_UNARY(Digamma, digamma)
+TG_DEFINE_UNARY(Lgamma, lgamma)
 TG_DEFINE_UNARY(Reciprocal, reciprocal)
 TG_DEFINE_UNARY(IsNan, isnan)
 TG_DEFINE_UNARY(IsFinite, isfinite)
@@ -252,6 +255,19 @@ const Tensor& pow_(const Tensor& self, const Operand& b) {
 Tensor pow(const Tensor& a, const Tensor& b) { return pow(Operand(a), Operand(b)); }
 Tensor pow(const Tensor& a, Scalar b) { return pow(Operand(a), Operand(b)); }
 Tensor pow(Scalar a, const Tensor& b) { return pow(Operand(a), Operand(b)); }
+
+namespace {
+
+Polygamma make_polygamma(int64_t n) {
+  TG_CHECK(n >= 0, "polygamma(n, x) does not support negative n.");
+  TG_CHECK(n <= 170, "polygamma(n, x): n! is too large for n = ", n, "; n is at most 170");
+  return {{}, n};
+}
+
+}  // namespace
+
+Tensor polygamma(int64_t n, const Tensor& x) { return elementwise(make_polygamma(n), x); }
+const Tensor& polygamma_(const Tensor& self, int64_t n) { return elementwise_(make_polygamma(n), self); }
 
 Tensor square(const Tensor& x) {
   return elementwise(Square{}, x.dtype() == DType::bool_ ? cast_values(x, DType::int64) : x);

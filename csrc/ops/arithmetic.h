@@ -40,6 +40,7 @@ Tensor clamp(const Tensor& x, const Tensor& low, const Tensor& high);
 const Tensor& clamp_(const Tensor& self, const Tensor& low, const Tensor& high);
 
 /// Rounded to `decimals` places, halves to even.
+const Tensor& polygamma_(const Tensor& self, int64_t n);
 /// x * x; bool counts as int64.
 Tensor square(const Tensor& x);
 const Tensor& square_(const Tensor& self);

@@ -14,7 +14,7 @@ namespace tapegrad {
   M(floor)                                                                                                 \
   M(trunc)                                                                                                 \
   M(sqrt) M(rsqrt) M(square) M(exp) M(exp2) M(expm1) M(log) M(log1p) M(sin) M(cos) M(sinh) M(cosh) M(tanh) \
-      M(sigmoid) M(logsigmoid) M(relu) M(erf) M(reciprocal) M(isnan) M(isfinite) M(logical_not)
+      M(sigmoid) M(logsigmoid) M(relu) M(erf) M(erfinv) M(digamma) M(lgamma) M(reciprocal) M(isnan) M(isfinite) M(logical_not)
 // clang-format on
 #define TG_DECLARE(name) Tensor name(const Tensor& x);
 TG_FORMULA_UNARY(TG_DECLARE)
@@ -29,6 +29,8 @@ TG_FORMULA_BINARY(TG_DECLARE)
 #undef TG_DECLARE
 
 Tensor zero_like(const Tensor& x);
+/// The n-th derivative of digamma.
+Tensor polygamma(int64_t n, const Tensor& x);
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
 Tensor where(const Tensor& condition, const Tensor& a, Scalar b);
 Tensor where(const Tensor& condition, Scalar a, const Tensor& b);

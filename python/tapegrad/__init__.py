@@ -70,6 +70,7 @@ _LAZY_NAMES = {
     "get_printoptions": "_tensor_str",
     "vmap": "func",
     "load": "serialization",
+    "logit": "special",
     "save": "serialization",
     "set_printoptions": "_tensor_str",
     **dict.fromkeys(

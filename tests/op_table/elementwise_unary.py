@@ -235,6 +235,22 @@ OPS = [
         errors=[Error(call(T(2)), NotImplementedError, "\"bitwise_not_cpu\" not implemented for 'Float'")],
     ),
     smooth("erfc", special.erfc, tolerance=4),
+    smooth("erfinv", special.erfinv, (-0.95, 0.95), tolerance=4),
+    # PyTorch's trigamma, the derivative of digamma, has ten right digits.
+    smooth(
+        "lgamma", lambda x: np.where(np.isneginf(x), np.inf, special.gammaln(x)), (0.2, 4.0), tolerance=10
+    ),
+    smooth("digamma", special.digamma, (0.2, 4.0), tolerance=10),
+    smooth(
+        "polygamma",
+        lambda x, n: special.polygamma(n, x),
+        (1.0, 4.0),
+        calls=[call(T(2, 3), 0), call(T(2, 3), 1), call(T(), 2), call(T(0, 3), 3), call(T(37), 4)],
+        function=False,
+        out=False,
+        tolerance=10,
+        errors=[Error(call(T(3), -1), RuntimeError, "polygamma(n, x) does not support negative n.")],
+    ),
     smooth("asinh", np.arcsinh, aliases=("arcsinh",)),
     smooth("acosh", np.arccosh, (1.1, 4.0), aliases=("arccosh",)),
     smooth("atanh", np.arctanh, (-0.9, 0.9), aliases=("arctanh",)),
