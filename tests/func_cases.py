@@ -98,6 +98,10 @@ PROGRAMS: dict[str, Callable[[Any], Any]] = {
     "attention": lambda t: t.torch.vmap(
         lambda x: t.torch.nn.functional.scaled_dot_product_attention(x, x * 2, x + 1)
     )(t.images[:, :, 0]),
+    "one_hot": lambda t: t.torch.vmap(lambda i: t.torch.nn.functional.one_hot(i, 4))(t.index),
+    "transposed convolution": lambda t: t.torch.vmap(t.net(t.torch.nn.ConvTranspose2d(2, 4, 3, groups=2)))(
+        t.images
+    ),
     "cross entropy": lambda t: t.torch.vmap(t.torch.nn.functional.cross_entropy)(t.x, t.classes),
     "embedding": lambda t: t.torch.vmap(lambda i: t.torch.nn.functional.embedding(i, t.m))(t.index),
     "gather": lambda t: t.torch.vmap(lambda x, i: x.gather(0, i))(t.x, t.index),

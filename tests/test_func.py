@@ -103,6 +103,16 @@ def test_per_sample_gradients_are_those_of_a_loop() -> None:
     assert all(p.grad is None for p in model.parameters())
 
 
+@pytest.mark.parametrize("layer", [nn.LSTM(3, 2), nn.GRU(3, 2, bidirectional=True), nn.LSTMCell(3, 2),
+                                   nn.TransformerEncoderLayer(3, 1, 4, dropout=0.0)])  # fmt: skip
+def test_recurrent_and_attention_layers_are_mapped(layer: nn.Module) -> None:
+    x = torch.randn(4, 2, 3) if isinstance(layer, nn.LSTMCell) else torch.randn(4, 5, 2, 3)
+    first = lambda out: out[0] if isinstance(out, tuple) else out
+    found = vmap(lambda a: first(layer(a)))(x)
+    expected = torch.stack([first(layer(a)) for a in x])
+    assert torch.allclose(found, expected, atol=1e-6)
+
+
 def test_an_ensemble_is_its_members() -> None:
     models = [nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Tanh()).double().eval() for _ in range(3)]
     parameters, buffers = stack_module_state(models)

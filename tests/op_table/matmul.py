@@ -55,6 +55,7 @@ MATMUL_SHAPES = shapes(
     ((1, 1), (1, 1)),
     ((17, 9), (9, 33)),
     ((2, 0, 3), (3, 2)),
+    ((2, 3, 0), (0, 2)),
 )
 MIXED = Error(
     call(T(2, 2), T(2, 2, dtype="float64")), RuntimeError, "expected m1 and m2 to have the same dtype"

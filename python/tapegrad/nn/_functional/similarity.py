@@ -49,6 +49,9 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
         return _C.empty((*tensor.shape, num_classes), dtype=_C.int64)
+    if num_classes > 0 and "__torch_function__" in type(tensor).__dict__:
+        # Inside vmap the values of the examples cannot be looked at.
+        return (tensor.unsqueeze(-1) == _C.arange(num_classes)).to(_C.int64)
     if int(tensor.min()) < 0:
         raise RuntimeError("Class values must be non-negative.")
     largest = int(tensor.max())
