@@ -204,13 +204,13 @@ PyObject* compute_operation(PyObject* self, PyObject* const* args, size_t flags,
 }
 
 PyObject* call_operation(PyObject* self, PyObject* const* args, size_t flags, PyObject* keywords) {
+  profiler::Handle event = profiler::kNothing;
   if (profiler::active) [[unlikely]] {
     const Operation& operation = *reinterpret_cast<OperationObject*>(self)->operation;
     const Py_ssize_t count = PyVectorcall_NARGS(flags) + (keywords ? PyTuple_GET_SIZE(keywords) : 0);
-    return record_operation(operation.name.c_str(), args, count,
-                            [&] { return compute_operation(self, args, flags, keywords); });
+    event = begin_operation(operation.name.c_str(), args, count);
   }
-  return compute_operation(self, args, flags, keywords);
+  return leave_operation(event, compute_operation(self, args, flags, keywords));
 }
 
 PyObject* bind_method(PyObject* self, PyObject* instance, PyObject*) {

@@ -183,10 +183,12 @@ const char* recorded_name(int slot, PyObject* a) {
 
 template <int slot, auto compute, class... Modulus>
 PyObject* recordable(PyObject* a, PyObject* b, Modulus... modulus) {
-  if (!profiler::active) [[likely]]
-    return compute(a, b, modulus...);
-  PyObject* const operands[] = {a, b};
-  return record_operation(recorded_name(slot, a), operands, 2, [&] { return compute(a, b, modulus...); });
+  profiler::Handle event = profiler::kNothing;
+  if (profiler::active) [[unlikely]] {
+    PyObject* const operands[] = {a, b};
+    event = begin_operation(recorded_name(slot, a), operands, 2);
+  }
+  return leave_operation(event, compute(a, b, modulus...));
 }
 
 /// The name of an operation as a template's argument.
@@ -197,9 +199,8 @@ struct Name {
 };
 template <Name name, auto compute>
 PyObject* recordable_unary(PyObject* a) {
-  if (!profiler::active) [[likely]]
-    return compute(a);
-  return record_operation(name.text, &a, 1, [&] { return compute(a); });
+  const profiler::Handle event = enter_operation(name.text, &a, 1);
+  return leave_operation(event, compute(a));
 }
 
 bool either_overrides(PyObject* a, PyObject* b) { return overrides(a) || overrides(b); }
@@ -237,13 +238,9 @@ PyObject* compare(PyObject* a, PyObject* b, int operation) {
   constexpr const char* names[] = {"lt", "le", "eq", "ne", "gt", "ge"};  // in the order of Py_LT...
   if (overriding_types_exist && either_overrides(a, b)) [[unlikely]]
     return guarded([&] { return call_operator_override(names[operation], a, b); });
-  PyObject* result;
-  if (profiler::active) [[unlikely]] {
-    PyObject* const operands[] = {a, b};
-    result = record_operation(names[operation], operands, 2, [&] { return compare_values(a, b, operation); });
-  } else {
-    result = compare_values(a, b, operation);
-  }
+  PyObject* const operands[] = {a, b};
+  const profiler::Handle event = enter_operation(names[operation], operands, 2);
+  PyObject* result = leave_operation(event, compare_values(a, b, operation));
   if (result == Py_NotImplemented && overrides(b)) [[unlikely]]
     return guarded([&] { return call_operator_override(names[operation], a, b); });
   return result;

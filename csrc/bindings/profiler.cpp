@@ -108,9 +108,14 @@ PyMethodDef functions[] = {{"_profiler_start", start, METH_VARARGS, nullptr},
 
 }  // namespace
 
+namespace {
+
+/// The node that made a tensor; null for other objects.
 const void* history_of(PyObject* object) {
   return is_tensor(object) ? static_cast<const void*>(get_tensor(object)->grad_fn.get()) : nullptr;
 }
+
+}  // namespace
 
 profiler::Handle begin_operation(const char* name, PyObject* const* args, Py_ssize_t count) {
   std::string shapes;
@@ -121,16 +126,16 @@ profiler::Handle begin_operation(const char* name, PyObject* const* args, Py_ssi
     }
     shapes += count ? "]" : "[]";
   }
-  return profiler::begin(std::string("aten::") + name, profiler::Scope::operation, std::move(shapes));
+  return profiler::begin(std::string("aten::") + name, profiler::Scope::operation, std::move(shapes),
+                         count ? history_of(args[0]) : nullptr);
 }
 
-void finish_operation(profiler::Handle event, PyObject* result, const void* history) {
+void finish_operation(profiler::Handle event, PyObject* result) {
   if (result && PyTuple_Check(result) && PyTuple_GET_SIZE(result) > 0) result = PyTuple_GET_ITEM(result, 0);
-  const void* node = result ? history_of(result) : nullptr;
   std::string shape;
   if (result && is_tensor(result) && profiler::wants_shapes())
     profiler::append_shape(shape, get_tensor(result));
-  profiler::finish(event, node != history ? node : nullptr, std::move(shape));
+  profiler::finish(event, result ? history_of(result) : nullptr, std::move(shape));
 }
 
 int register_profiler(PyObject* module) { return PyModule_AddFunctions(module, functions); }

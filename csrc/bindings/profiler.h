@@ -5,26 +5,21 @@
 
 namespace tapegrad::python {
 
-/// Begins the event of an operation that a Python call has entered.
+/// Begins the event of an operation that a Python call has entered, and ends it. Nothing in between may
+/// throw.
 profiler::Handle begin_operation(const char* name, PyObject* const* args, Py_ssize_t count);
-/// Ends it; `history` is that of the first argument before the call.
-void finish_operation(profiler::Handle event, PyObject* result, const void* history);
-/// The node that made a tensor; null for other objects.
-const void* history_of(PyObject* object);
+void finish_operation(profiler::Handle event, PyObject* result);
 
-/// Runs compute() as the operation `name` in a profile.
-template <class F>
-PyObject* record_operation(const char* name, PyObject* const* args, Py_ssize_t count, F&& compute) {
-  const void* history = count > 0 ? history_of(args[0]) : nullptr;
-  const profiler::Handle event = begin_operation(name, args, count);
-  try {
-    PyObject* result = compute();
-    finish_operation(event, result, history);
-    return result;
-  } catch (...) {
-    profiler::finish(event);
-    throw;
-  }
+// The same, if a profile is taken. There is one call of what computes between them, so that it is inlined.
+inline profiler::Handle enter_operation(const char* name, PyObject* const* args, Py_ssize_t count) {
+  if (profiler::active) [[unlikely]]
+    return begin_operation(name, args, count);
+  return profiler::kNothing;
+}
+inline PyObject* leave_operation(profiler::Handle event, PyObject* result) {
+  if (event != profiler::kNothing) [[unlikely]]
+    finish_operation(event, result);
+  return result;
 }
 
 }  // namespace tapegrad::python

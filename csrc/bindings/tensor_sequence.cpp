@@ -30,10 +30,8 @@ PyObject* tensor_get_item(PyObject* self, PyObject* key) {
     PyObject* const operands[] = {self, key};
     if (overriding_types_exist && any_overrides(operands, 2)) [[unlikely]]
       return override_item("__getitem__", operands, 2);
-    const auto compute = [&] { return wrap(get_item(get_tensor(self), key)); };
-    if (profiler::active) [[unlikely]]
-      return record_operation("__getitem__", operands, 2, compute);
-    return compute();
+    const profiler::Handle event = enter_operation("__getitem__", operands, 2);
+    return leave_operation(event, guarded([&] { return wrap(get_item(get_tensor(self), key)); }));
   });
 }
 
@@ -45,15 +43,12 @@ int tensor_set_item(PyObject* self, PyObject* key, PyObject* value) {
       Py_DECREF(override_item("__setitem__", operands, 3));
       return 0;
     }
-    const auto compute = [&] {
+    const profiler::Handle event = enter_operation("__setitem__", operands, 3);
+    PyObject* done = guarded([&]() -> PyObject* {
       set_item(get_tensor(self), key, value);
       return Py_None;
-    };
-    if (profiler::active) [[unlikely]]
-      record_operation("__setitem__", operands, 3, compute);
-    else
-      compute();
-    return 0;
+    });
+    return leave_operation(event, done) ? 0 : -1;
   });
 }
 
@@ -61,8 +56,8 @@ PyObject* tensor_iterate(PyObject* self) {
   return guarded([&]() -> PyObject* {
     const Tensor& tensor = get_tensor(self);
     TG_CHECK_TYPE(tensor.dim() > 0, "iteration over a 0-d tensor");
-    const auto compute = [&] { return to_python(unbind(tensor)); };
-    const Object rows = checked(profiler::active ? record_operation("unbind", &self, 1, compute) : compute());
+    const profiler::Handle event = enter_operation("unbind", &self, 1);
+    const Object rows = checked(leave_operation(event, guarded([&] { return to_python(unbind(tensor)); })));
     return PyObject_GetIter(rows.get());
   });
 }

@@ -60,6 +60,7 @@ std::vector<Event> stop() {
   ++current.number;
   for (Event& event : current.events)
     if (event.end < 0) {
+      event.node = nullptr;
       event.end = now();
       event.bytes_after = memory_stats().allocated_bytes;
     }
@@ -89,7 +90,7 @@ std::string shapes_of(std::span<const Tensor> tensors) {
   return text.empty() ? "[]" : text + "]";
 }
 
-Handle begin(std::string name, Scope scope, std::string shapes) {
+Handle begin(std::string name, Scope scope, std::string shapes, const void* history) {
   Profile& current = profile();
   if (innermost.profile != current.number) innermost = {current.number, -1};
   std::string stack = current.options.stack ? current.options.stack() : std::string();
@@ -104,7 +105,8 @@ Handle begin(std::string name, Scope scope, std::string shapes) {
                             0,
                             std::move(shapes),
                             {},
-                            std::move(stack)});
+                            std::move(stack),
+                            history});
   innermost.event = index;
   current.events.back().begin = now();  // last, so that the recorder's own work is not in it
   return static_cast<Handle>(current.number) << 32 | static_cast<uint32_t>(index);
@@ -117,7 +119,7 @@ void finish(Handle handle, const void* node, std::string result_shape) {
   if (event.end >= 0) return;
   event.end = now();
   event.bytes_after = memory_stats().allocated_bytes;
-  event.node = node;
+  event.node = node == event.node ? nullptr : node;
   event.result_shape = std::move(result_shape);
   if (event.thread == thread_number()) innermost.event = event.parent;
 }

@@ -50,8 +50,9 @@ bool wants_shapes();
 /// An open event; a number that `finish` takes.
 using Handle = uint64_t;
 constexpr Handle kNothing = ~Handle{0};
-Handle begin(std::string name, Scope scope, std::string shapes = {});
-/// Ends an event. `node` is what the operation recorded, if it did.
+/// `history` is the node that the first argument comes from.
+Handle begin(std::string name, Scope scope, std::string shapes = {}, const void* history = nullptr);
+/// Ends an event. `node` is what the result comes from; it is new unless it is the history given to begin.
 void finish(Handle handle, const void* node = nullptr, std::string result_shape = {});
 
 /// Adds "[2, 3]" to `text`.
