@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -131,3 +132,43 @@ def test_saved_tensor_hooks_belong_to_their_thread() -> None:
 
     assert in_threads(work) == [100] * THREADS
     assert len(calls) == 100
+
+
+def test_collections_at_any_moment() -> None:
+    """Contexts that keep their outputs, hooks that keep their tensors and gradients with a history, while
+    Python's collector runs all the time."""
+
+    class Kept(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            y = x * 2
+            ctx.save_for_backward(x, y)
+            ctx.output, ctx.itself = y, ctx
+            return y
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            assert len(ctx.saved_tensors) == 2
+            return g * 2
+
+    def work(i: int) -> float:
+        for repeat in range(200):
+            x = torch.ones(4, requires_grad=True)
+            y = x
+            for _ in range(1 + repeat % 5):
+                y = Kept.apply(y).tanh()
+            y.register_hook(lambda g, y=y: g * 1)
+            y.sum().backward(create_graph=repeat % 3 == 0)
+        return x.grad.sum().item()
+
+    gc.collect()
+    before = torch._C.memory_stats()["live_nodes"]
+    thresholds = gc.get_threshold()
+    gc.set_threshold(5, 2, 2)
+    try:
+        found = in_threads(work)
+    finally:
+        gc.set_threshold(*thresholds)
+    assert found == [found[0]] * THREADS and isinstance(found[0], float)
+    gc.collect()
+    assert torch._C.memory_stats()["live_nodes"] - before < 100

@@ -44,7 +44,7 @@ class Reachable {
   }
 
   template <class F>
-  static void for_each_reference(const Item& item, F f) {
+  static void for_each_reference(Item item, F f) {  // a copy: f may move the list that holds it
     if (item.tensor) {
       if (item.tensor->grad_fn) f(Item(static_cast<Node*>(item.tensor->grad_fn.get())));
       if (item.tensor->base) f(Item(item.tensor->base.get()));
