@@ -136,8 +136,8 @@ def test_saved_tensor_hooks_belong_to_their_thread() -> None:
 
 @pytest.mark.parametrize("create_graph", [False, True])
 def test_collections_at_any_moment(create_graph: bool) -> None:
-    """Contexts that keep their outputs and hooks that keep their tensors, also below gradients with a history,
-    while Python's collector runs all the time."""
+    """Contexts that keep their outputs and hooks that keep their tensors, also with gradients that have a
+    history, while Python's collector runs all the time."""
 
     class Kept(torch.autograd.Function):
         @staticmethod
@@ -172,7 +172,7 @@ def test_collections_at_any_moment(create_graph: bool) -> None:
         gc.set_threshold(*thresholds)
     assert found == [found[0]] * THREADS and isinstance(found[0], float)
     if create_graph:
-        return  # such a gradient and Python objects that keep its graph alive are a cycle that neither can see
+        return  # a cycle through such a gradient and through Python objects is seen by no collector
     for _ in range(6):  # each collection finds the outermost context of a chain
         gc.collect()
     assert torch._C.memory_stats()["live_nodes"] == before
