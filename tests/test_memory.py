@@ -198,7 +198,7 @@ assert torch.memory_stats()["cached_bytes"] > 1_000_000
 del model, large
 assert cached() == 0
 small = torch.zeros(1)
-# A slab of 64 KB goes back only when all of its blocks are free: here those of a tensor and of its memory stay.
+# A slab of 64 KB goes back only when all its blocks are free: those of a tensor and of its memory stay.
 assert 0 < cached() < 2 * 65536
 del small
 assert cached() == 0
