@@ -89,3 +89,19 @@ def test_too_many_dimensions(call: Callable[[], Any]) -> None:
 def test_repeat_along_many_dimensions() -> None:
     many = torch.ones([1] * 38 + [2, 3])
     assert many.repeat([1] * 39 + [2]).shape == (*[1] * 38, 2, 6)
+
+
+@pytest.mark.parametrize(
+    ("call", "kind"),
+    [
+        (lambda: torch.eye(2**70), ValueError),
+        (lambda: ROW.sum(2**70, True), TypeError),
+        (lambda: torch.zeros(2, 2**70), TypeError),
+        (lambda: torch.full((2,), 2**70), OverflowError),
+        (lambda: ROW + 2**70, OverflowError),
+    ],
+)
+def test_numbers_of_more_than_64_bits(call: Callable[[], Any], kind: type[Exception]) -> None:
+    with pytest.raises(kind):
+        call()
+    assert F.smooth_l1_loss(ROW, ROW, beta=2**70).item() == 0

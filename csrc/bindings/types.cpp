@@ -173,7 +173,10 @@ Scalar get_scalar(PyObject* object) {
       if (!PyErr_Occurred()) return Scalar(static_cast<int64_t>(bits));
       PyErr_Clear();
     }
-    TG_CHECK(overflow == 0, "Overflow when unpacking long long");
+    if (overflow != 0) {
+      PyErr_SetString(PyExc_OverflowError, "int too big to convert");
+      throw PythonError{};
+    }
     return Scalar(int64_t{value});
   }
   if (is_tensor(object)) {
@@ -201,23 +204,41 @@ Scalar get_scalar(PyObject* object) {
 
 int64_t get_integer(PyObject* object) {
   if (PyLong_Check(object)) {
-    const long long value = PyLong_AsLongLong(object);
-    if (value == -1 && PyErr_Occurred()) throw PythonError{};
+    int overflow = 0;
+    const long long value = PyLong_AsLongLongAndOverflow(object, &overflow);
+    TG_CHECK_VALUE(overflow == 0, "Overflow when unpacking long long: the number needs more than 64 bits");
     return value;
   }
   TG_CHECK_TYPE(is_integer(object), "expected an int, not ", Py_TYPE(object)->tp_name);
   return get_scalar(object).to_int();
 }
 
-double get_real(PyObject* object) { return get_scalar(object).to_double(); }
+double get_real(PyObject* object) {
+  if (!PyLong_Check(object)) return get_scalar(object).to_double();
+  const double value = PyLong_AsDouble(object);
+  if (value == -1 && PyErr_Occurred()) throw PythonError{};
+  return value;
+}
+
+namespace {
+
+int64_t get_size(PyObject* object, Py_ssize_t position) {
+  int overflow = 0;
+  if (PyLong_Check(object)) PyLong_AsLongLongAndOverflow(object, &overflow);
+  TG_CHECK_TYPE(overflow == 0, "failed to unpack the object at pos ", position + 1,
+                " with error \"Overflow when unpacking long long\"");
+  return get_integer(object);
+}
+
+}  // namespace
 
 Dims get_integers(PyObject* object) {
-  if (!PyTuple_Check(object) && !PyList_Check(object)) return Dims{get_integer(object)};
+  if (!PyTuple_Check(object) && !PyList_Check(object)) return Dims{get_size(object, 0)};
   const Py_ssize_t count = PySequence_Fast_GET_SIZE(object);
   TG_CHECK(count <= kMaxDims, "tensors have at most ", kMaxDims, " dimensions, got ", count);
   Dims values(static_cast<int>(count));
   for (Py_ssize_t i = 0; i < count; ++i)
-    values[static_cast<int>(i)] = get_integer(PySequence_Fast_GET_ITEM(object, i));
+    values[static_cast<int>(i)] = get_size(PySequence_Fast_GET_ITEM(object, i), i);
   return values;
 }
 
