@@ -35,7 +35,7 @@ __all__ = [
 class record_function(ContextDecorator):
     """Gives a block, or the calls of a function that it decorates, a name in a profile.
 
-    Costs some 100 ns while no profile is taken.
+    Costs less than a microsecond while no profile is taken.
     """
 
     def __init__(self, name: str, args: str | None = None) -> None:
