@@ -90,7 +90,7 @@ class FunctionNode final : public Node {
     if (pending_saves_ == 0) return;
     size_t i = 0;
     for (const Save& save : saves) {
-      if (save.is_output) saved_[i] = SavedTensor(save.tensor, true);
+      if (save.is_output) saved_[i] = SavedTensor::of_output(save.tensor);
       ++i;
     }
   }

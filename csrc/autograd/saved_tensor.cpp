@@ -26,14 +26,39 @@ SavedTensor::SavedTensor(const Tensor& tensor, bool is_output) : is_output_(is_o
            "it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`.");
   tensor_ = is_output ? detach(tensor) : tensor;
   if (modes.saved_tensor_hooks) [[unlikely]]
-    register_hooks(*modes.saved_tensor_hooks);
+    pack(*modes.saved_tensor_hooks);
 }
 
-void SavedTensor::register_hooks(SavedTensorHooks& hooks) {
+SavedTensor SavedTensor::of_output(const Tensor& tensor) {
+  const bool fills_its_memory = tensor.is_contiguous() && tensor.raw() == tensor->storage->data();
+  if (!fills_its_memory || !tensor->grad_fn || tensor->detached_version || tensor->is_inference ||
+      modes.forward || modes.saved_tensor_hooks)
+    return SavedTensor(tensor, true);
+  SavedTensor saved;
+  saved.memory_ = tensor->storage;
+  saved.version_ = tensor.version();
+  saved.output_nr_ = static_cast<uint16_t>(tensor->output_nr);
+  saved.is_output_ = true;
+  return saved;
+}
+
+void SavedTensor::register_hooks(SavedTensorHooks& hooks, Node* owner) {
   TG_CHECK(!is_packed_,
            "Calling register_hooks on a saved tensor whose hooks have already been set. Hint: only one pair "
            "of hooks is allowed at a time.");
-  TG_CHECK(tensor_.defined(), "Calling register_hooks on a saved tensor with value None is forbidden");
+  TG_CHECK(defined(), "Calling register_hooks on a saved tensor with value None is forbidden");
+  tensor_ = values(owner);
+  memory_ = nullptr;
+  pack(hooks);
+}
+
+Tensor SavedTensor::values(Node* owner) const {
+  if (!memory_) return tensor_;
+  const OutputMeta& meta = owner->output(output_nr_);
+  return make_tensor(memory_, meta.shape, meta.dtype);
+}
+
+void SavedTensor::pack(SavedTensorHooks& hooks) {
   const NoGrad no_grad;
   auto* save = new PackedSave;
   const Ref<RefCounted> owner(save);
@@ -82,13 +107,15 @@ namespace {
 }  // namespace
 
 Tensor SavedTensor::unpack(Node* owner) const {
-  if (!tensor_.defined()) return {};
+  if (!defined()) return {};
   if (is_packed_) [[unlikely]]
     return unpack_packed(owner);
-  if (tensor_.version() != version_) [[unlikely]]
-    fail_modified(tensor_, is_output_, output_nr_, owner, version_);
-  if (!is_output_ || !modes.grad) return tensor_;
-  const Tensor output = owner->reattach(tensor_, output_nr_);
+  Tensor tensor = values(owner);
+  if (tensor.version() != version_) [[unlikely]]
+    fail_modified(tensor, is_output_, output_nr_, owner, version_);
+  if (!is_output_ || !modes.grad) return tensor;
+  const Tensor output = owner->reattach(tensor, output_nr_);
+  if (memory_) return output;
   if (modes.forward && is_dual(tensor_)) make_dual(output, tangent(tensor_));
   return output;
 }

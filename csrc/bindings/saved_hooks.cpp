@@ -106,7 +106,7 @@ PyObject* register_hooks(PyObject* self, PyObject* args) {
     auto* object = reinterpret_cast<SavedTensorObject*>(self);
     if (object->node->saved_released) autograd::fail_backward_twice(*object->node);
     PythonSavedTensorHooks hooks(pack, unpack);
-    object->saved->register_hooks(hooks);
+    object->saved->register_hooks(hooks, object->node);
     Py_RETURN_NONE;
   });
 }

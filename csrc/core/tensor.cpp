@@ -51,7 +51,10 @@ int64_t storage_bytes_needed(IntSpan shape, IntSpan strides, int64_t offset, DTy
   return bytes;
 }
 
-Tensor empty(IntSpan shape, DType dtype) {
+namespace {
+
+/// A row-major tensor that has no memory yet.
+inline Tensor without_memory(IntSpan shape, DType dtype) {
   auto* impl = new TensorImpl;
   Tensor tensor{impl};
   impl->dtype = dtype;
@@ -72,9 +75,23 @@ Tensor empty(IntSpan shape, DType dtype) {
   if (overflow) [[unlikely]]
     fail_size_overflow(shape);
   impl->numel = numel;
-  impl->is_inference = inference_mode;
-  impl->storage = Storage::create(static_cast<size_t>(numel) * item_size(dtype));
-  impl->data = impl->storage->data();
+  return tensor;
+}
+
+}  // namespace
+
+Tensor empty(IntSpan shape, DType dtype) {
+  Tensor tensor = without_memory(shape, dtype);
+  tensor->is_inference = inference_mode;
+  tensor->storage = Storage::create(static_cast<size_t>(tensor.numel()) * item_size(dtype));
+  tensor->data = tensor->storage->data();
+  return tensor;
+}
+
+Tensor make_tensor(const Ref<Storage>& memory, IntSpan shape, DType dtype) {
+  Tensor tensor = without_memory(shape, dtype);
+  tensor->storage = memory;
+  tensor->data = memory->data();
   return tensor;
 }
 

@@ -111,6 +111,8 @@ class Tensor {
 
 /// Uninitialized row-major tensor without autograd history.
 Tensor empty(IntSpan shape, DType dtype);
+/// Row-major tensor at the beginning of `memory`.
+Tensor make_tensor(const Ref<Storage>& memory, IntSpan shape, DType dtype);
 /// Tensor over existing storage; strides in elements, offset in elements. Shares the version counter of
 /// `like` if given.
 Tensor make_view(const Tensor& base, IntSpan shape, IntSpan strides, int64_t offset);

@@ -65,7 +65,7 @@ class ElementwiseNode final : public autograd::NodeWithEdges<Op::arity> {
   Tensor tangent(const Tensor& out, std::span<const Tensor> tangents);
   void capture_output(const Tensor& out) {
     if constexpr (((Op::uses_a | Op::uses_b | Op::uses_c) & kY) != 0)
-      output_ = autograd::SavedTensor(out, true);
+      output_ = autograd::SavedTensor::of_output(out);
   }
 
   void carry_tangent(const Tensor& out) const { output_.carry_tangent(out); }
