@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -91,6 +90,8 @@ _C._set_function_base(Function)
 
 def _bind(cls: type[Function], *args: Any, **kwargs: Any) -> tuple[Any, ...]:
     """The arguments of `apply` by position; with setup_context also the defaults of forward."""
+    import inspect  # half of tapegrad's own import time, and needed for keyword arguments only
+
     if cls.setup_context is not Function.setup_context:
         bound = inspect.signature(cls.forward).bind(*args, **kwargs)
         bound.apply_defaults()
