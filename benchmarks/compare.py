@@ -17,6 +17,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -91,6 +92,11 @@ class Row:
         return ", ".join(parts)
 
 
+# OpenMP's and OpenBLAS's threads spin for a while after their work, on the processor that the next engine
+# wants to use.
+SPIN_SECONDS = 0.3
+
+
 def measure(case: cases.Case, workers: list[Worker], threads: int, rounds: int) -> Row:
     times: dict[str, list[float]] = {}
     for worker in workers:  # prepares the case everywhere, so that no round pays for it
@@ -99,6 +105,8 @@ def measure(case: cases.Case, workers: list[Worker], threads: int, rounds: int) 
     for _ in range(rounds):
         for worker in workers:
             if worker.engine in times:
+                if threads > 1:
+                    time.sleep(SPIN_SECONDS)
                 seconds = worker.seconds(case.name)
                 assert seconds is not None
                 times[worker.engine].append(seconds)

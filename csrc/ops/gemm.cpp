@@ -11,8 +11,8 @@ namespace {
 
 // Multiplications below which a product stays on the calling thread (about 30 us on one core).
 constexpr int64_t kParallelWork = int64_t(1) << 22;
-// Blocks end at multiples of this many rows or columns, which every tile size divides.
-constexpr int64_t kBlockStep = 96;
+// Blocks end at multiples of this many rows or columns: whole tiles of rows, whole vectors of columns.
+constexpr int64_t kBlockStep = 16;
 
 const GemmKernels<float>& kernels_for(const Gemm<float>&) { return kernels->gemm_f32; }
 const GemmKernels<double>& kernels_for(const Gemm<double>&) { return kernels->gemm_f64; }
