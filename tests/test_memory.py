@@ -227,3 +227,22 @@ def test_long_training_does_not_grow() -> None:
     steps(2000)
     assert held() == before
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak < 20_000
+
+
+def test_products_keep_only_what_their_derivatives_use() -> None:
+    """A frozen layer keeps no activations, and one on constant data no weights."""
+    frozen, trained = torch.nn.Linear(4, 4).requires_grad_(False), torch.nn.Linear(4, 4)
+    through = frozen(torch.ones(2, 4, requires_grad=True)).grad_fn
+    first = trained(torch.ones(2, 4)).grad_fn
+    assert (through._saved_mat1, through._saved_mat2 is None) == (None, False)
+    assert (first._saved_mat1 is None, first._saved_mat2) == (False, None)
+
+
+def test_inference_tensors_are_refused_only_where_they_are_saved() -> None:
+    with torch.inference_mode():
+        weight = torch.ones(1, 2)
+    bias = torch.zeros(1, requires_grad=True)
+    torch.nn.functional.linear(torch.ones(3, 2), weight, bias).sum().backward()
+    assert bias.grad.tolist() == [3.0]
+    with pytest.raises(RuntimeError, match="Inference tensors cannot be saved for backward"):
+        torch.nn.functional.linear(torch.ones(3, 2, requires_grad=True), weight, bias)

@@ -15,6 +15,13 @@ using autograd::save;
 
 namespace {
 
+/// Keeps one factor of a product for the derivative of the other, if that is wanted: a frozen layer keeps no
+/// activations.
+autograd::Save save_for(const Tensor& other, const Tensor& factor) {
+  static const Tensor nothing;
+  return save(autograd::any_differentiated(autograd::TensorRefs{other}) ? factor : nothing);
+}
+
 /// A matrix, or a batch of them, as gemm wants it: the last two dimensions and one step between matrices.
 struct Matrices {
   int64_t rows, columns;
@@ -166,7 +173,7 @@ Tensor folded_matmul(const Tensor& a, const Tensor& b) {
   Dims shape(IntSpan(a.shape()).first(static_cast<size_t>(a.dim() - 1)));
   shape.push_back(b.shape()[1]);
   set_geometry(c, shape, contiguous_strides(shape), c.raw());
-  return record("UnsafeViewBackward0", c, {a, b}, {save(a), save(b)}, [](Backward& back) {
+  return record("UnsafeViewBackward0", c, {a, b}, {save_for(b, a), save_for(a, b)}, [](Backward& back) {
     back.give(0, [&] { return matmul(back.grad(), t(back.saved(1))); });
     back.give(1, [&] { return mm(t(rows_of(back.saved(0))), rows_of(back.grad())); });
   });
@@ -178,7 +185,7 @@ Tensor mm(const Tensor& a, const Tensor& b) {
   TG_CHECK(a.dim() == 2, "self must be a matrix");
   TG_CHECK(b.dim() == 2, "mat2 must be a matrix");
   check_same_type(a, b);
-  return record("MmBackward0", mm_values(a, b), {a, b}, {save(a), save(b)}, [](Backward& back) {
+  return record("MmBackward0", mm_values(a, b), {a, b}, {save_for(b, a), save_for(a, b)}, [](Backward& back) {
     back.give(0, [&] { return mm(back.grad(), t(back.saved(1))); });
     back.give(1, [&] { return mm(t(back.saved(0)), back.grad()); });
   });
@@ -191,10 +198,11 @@ Tensor bmm(const Tensor& a, const Tensor& b) {
            "Expected size for first two dimensions of batch2 tensor to be: [", a.shape()[0], ", ",
            a.shape()[2], "] but got: [", b.shape()[0], ", ", b.shape()[1], "].");
   check_same_type(a, b);
-  return record("BmmBackward0", batched_values(a, b), {a, b}, {save(a), save(b)}, [](Backward& back) {
-    back.give(0, [&] { return bmm(back.grad(), matrix_transpose(back.saved(1))); });
-    back.give(1, [&] { return bmm(matrix_transpose(back.saved(0)), back.grad()); });
-  });
+  return record("BmmBackward0", batched_values(a, b), {a, b}, {save_for(b, a), save_for(a, b)},
+                [](Backward& back) {
+                  back.give(0, [&] { return bmm(back.grad(), matrix_transpose(back.saved(1))); });
+                  back.give(1, [&] { return bmm(matrix_transpose(back.saved(0)), back.grad()); });
+                });
 }
 
 Tensor mv(const Tensor& a, const Tensor& v) {
@@ -205,7 +213,7 @@ Tensor mv(const Tensor& a, const Tensor& v) {
   check_same_type(a, v);
   Tensor c = empty({{a.shape()[0]}}, a.dtype());
   run_gemm(a.dtype(), as_matrix(a), a.raw(), {v.shape()[0], 1, v.strides()[0], 1}, v.raw(), c.raw(), {});
-  return record("MvBackward0", c, {a, v}, {save(a), save(v)}, [](Backward& back) {
+  return record("MvBackward0", c, {a, v}, {save_for(v, a), save_for(a, v)}, [](Backward& back) {
     back.give(0, [&] { return outer(back.grad(), back.saved(1)); });
     back.give(1, [&] { return mv(t(back.saved(0)), back.grad()); });
   });
@@ -221,7 +229,7 @@ Tensor dot(const Tensor& a, const Tensor& b) {
   Tensor c = empty({}, a.dtype());
   run_gemm(a.dtype(), {1, a.numel(), 1, a.strides()[0]}, a.raw(), {b.numel(), 1, b.strides()[0], 1}, b.raw(),
            c.raw(), {});
-  return record("DotBackward0", c, {a, b}, {save(a), save(b)}, [](Backward& back) {
+  return record("DotBackward0", c, {a, b}, {save_for(b, a), save_for(a, b)}, [](Backward& back) {
     back.give(0, [&] { return back.grad() * back.saved(1); });
     back.give(1, [&] { return back.grad() * back.saved(0); });
   });
@@ -245,7 +253,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
              b.shape()[1], "x", b.shape()[0], "), vec (", a.shape()[0], ")");
     Tensor c = empty({{b.shape()[1]}}, a.dtype());
     run_gemm(a.dtype(), {1, a.shape()[0], 1, a.strides()[0]}, a.raw(), as_matrix(b), b.raw(), c.raw(), {});
-    return record("SqueezeBackward4", c, {a, b}, {save(a), save(b)}, [](Backward& back) {
+    return record("SqueezeBackward4", c, {a, b}, {save_for(b, a), save_for(a, b)}, [](Backward& back) {
       back.give(0, [&] { return mv(back.saved(1), back.grad()); });
       back.give(1, [&] { return outer(back.saved(0), back.grad()); });
     });
@@ -253,11 +261,12 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   if (a.dim() == 1) return squeeze(matmul(unsqueeze(a, 0), b), -2);
   if (b.dim() == 1) return squeeze(matmul(a, unsqueeze(b, 1)), -1);
   if (b.dim() == 2) return folded_matmul(a, b);
-  return record("UnsafeViewBackward0", batched_values(a, b), {a, b}, {save(a), save(b)}, [](Backward& back) {
-    // The engine sums over the dimensions that broadcasting stretched.
-    back.give(0, [&] { return matmul(back.grad(), matrix_transpose(back.saved(1))); });
-    back.give(1, [&] { return matmul(matrix_transpose(back.saved(0)), back.grad()); });
-  });
+  return record("UnsafeViewBackward0", batched_values(a, b), {a, b}, {save_for(b, a), save_for(a, b)},
+                [](Backward& back) {
+                  // The engine sums over the dimensions that broadcasting stretched.
+                  back.give(0, [&] { return matmul(back.grad(), matrix_transpose(back.saved(1))); });
+                  back.give(1, [&] { return matmul(matrix_transpose(back.saved(0)), back.grad()); });
+                });
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
@@ -301,7 +310,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
                      : bias.defined() ? "ViewBackward0"
                      : x.dim() == 1   ? "SqueezeBackward4"
                                       : "UnsafeViewBackward0";
-  return record(name, y, {x, weight, bias}, {save(x), save(weight)}, [](Backward& back) {
+  return record(name, y, {x, weight, bias}, {save_for(weight, x), save_for(x, weight)}, [](Backward& back) {
     const Tensor& g = back.grad();
     back.give(0, [&] { return matmul(g, back.saved(1)); });
     back.give(1, [&] { return mm(t(rows_of(g)), rows_of(back.saved(0))); });
@@ -330,11 +339,12 @@ Tensor addmm(const Tensor& input, const Tensor& a, const Tensor& b, Scalar beta,
   check_inner(left, right);
   Tensor c = scaled_input(input, {{left.rows, right.columns}}, beta);
   run_gemm(a.dtype(), left, a.raw(), right, b.raw(), c.raw(), {}, alpha, beta);
-  return record("AddmmBackward0", c, {input, a, b}, {save(a), save(b)}, [beta, alpha](Backward& back) {
-    back.give(0, [&] { return back.grad() * beta; });
-    back.give(1, [&] { return mm(back.grad(), t(back.saved(1))) * alpha; });
-    back.give(2, [&] { return mm(t(back.saved(0)), back.grad()) * alpha; });
-  });
+  return record("AddmmBackward0", c, {input, a, b}, {save_for(b, a), save_for(a, b)},
+                [beta, alpha](Backward& back) {
+                  back.give(0, [&] { return back.grad() * beta; });
+                  back.give(1, [&] { return mm(back.grad(), t(back.saved(1))) * alpha; });
+                  back.give(2, [&] { return mm(t(back.saved(0)), back.grad()) * alpha; });
+                });
 }
 
 namespace {
@@ -355,7 +365,7 @@ Tensor plus_product(const char* name, const Tensor& input, const Tensor& a, cons
     // With beta = 0 even NaN in the input must not matter.
     out = beta.to_double() == 0 ? mul(ab, alpha) : add(mul(expanded, beta), mul(ab, alpha));
   }
-  return record(name, std::move(out), {input, a, b}, {save(a), save(b)},
+  return record(name, std::move(out), {input, a, b}, {save_for(b, a), save_for(a, b)},
                 [beta, alpha, give_factors](Backward& back) {
                   back.give(0, [&] { return back.grad() * beta; });
                   if (back.needs(1) || back.needs(2)) give_factors(back, back.grad() * alpha);
