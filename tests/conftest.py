@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.util
 from collections.abc import Iterator
@@ -61,3 +62,12 @@ def torch(request: pytest.FixtureRequest) -> ModuleType:
 def pytorch() -> ModuleType:
     """PyTorch itself, where it is installed."""
     return pytest.importorskip("torch")
+
+
+@pytest.fixture
+def without_collector() -> Iterator[None]:
+    """Reference counting alone must free everything."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()

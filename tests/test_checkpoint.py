@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 import tapegrad as torch
+from memory_counts import held
 from tapegrad.utils.checkpoint import (
     CheckpointError,
     checkpoint,
@@ -228,11 +229,6 @@ def test_lines_that_saved_tensors():
         y = checkpoint(lambda a: next(calls)(a), x, use_reentrant=False)
     with pytest.raises(CheckpointError, match="Saved in forward"):
         y.sum().backward()
-
-
-def held():
-    stats = torch.memory_stats()
-    return stats["allocated_bytes"], stats["live_tensors"], stats["live_nodes"]
 
 
 def one_pass():

@@ -16,14 +16,10 @@ from typing import Any
 import pytest
 
 import tapegrad as torch
+from memory_counts import held
 from tapegrad.utils.viz import make_dot, tree
 
 MILLION = 1_000_000
-
-
-def held() -> tuple[int, int, int]:
-    stats = torch.memory_stats()
-    return stats["allocated_bytes"], stats["live_tensors"], stats["live_nodes"]
 
 
 def on_a_small_stack(function: Callable[..., None], *args: Any) -> None:

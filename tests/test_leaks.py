@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 import tapegrad as torch
+from memory_counts import held
 
 Program = Callable[[], None]
-
-
-@pytest.fixture
-def without_collector() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
-def alive() -> tuple[int, int, int]:
-    statistics = torch.memory_stats()
-    return statistics["live_tensors"], statistics["live_nodes"], statistics["allocated_bytes"]
 
 
 def parameter() -> Any:
@@ -140,20 +128,20 @@ COUNTED = [
 @pytest.mark.parametrize("program", COUNTED, ids=lambda program: program.__name__)
 def test_reference_counts_are_enough(program: Program, without_collector: None) -> None:
     program()
-    before = alive()
+    before = held()
     for _ in range(5):
         program()
-    assert alive() == before
+    assert held() == before
 
 
 def test_cycles_left_behind_are_bounded(without_collector: None) -> None:
     """Where no Python object tells that a cycle was left, the next ones find it."""
     for _ in range(500):
         loss_dies_after_its_parameter()
-    before = alive()
+    before = held()
     for _ in range(500):
         loss_dies_after_its_parameter()
-    tensors, nodes, size = (now - then for now, then in zip(alive(), before, strict=True))
+    size, tensors, nodes = (now - then for now, then in zip(held(), before, strict=True))
     assert tensors < 600 and nodes < 600 and size < 600 * 1024
 
 
@@ -209,11 +197,11 @@ def collect() -> None:
 def test_cycles_through_python_are_collected(program: Program) -> None:
     program()
     collect()
-    before = alive()
+    before = held()
     for _ in range(5):
         program()
     collect()
-    assert alive() == before
+    assert held() == before
 
 
 def test_kept_gradients_keep_their_history() -> None:

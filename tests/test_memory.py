@@ -7,25 +7,14 @@ import resource
 import subprocess
 import sys
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 import tapegrad as torch
+from memory_counts import held
 
-
-@pytest.fixture(autouse=True)
-def without_collector() -> Iterator[None]:
-    """Reference counting alone must free everything."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
-def held() -> tuple[int, int, int]:
-    stats = torch.memory_stats()
-    return stats["allocated_bytes"], stats["live_tensors"], stats["live_nodes"]
+pytestmark = pytest.mark.usefixtures("without_collector")
 
 
 def linear_step() -> None:

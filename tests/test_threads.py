@@ -42,6 +42,25 @@ def restored_threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+def run_in_threads(count: int, work: Callable[[int], None]) -> None:
+    """Runs work(0), work(1)... at the same time, and raises what one of them raised."""
+    errors: list[BaseException] = []
+
+    def guarded(number: int) -> None:
+        try:
+            work(number)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
 @pytest.mark.parametrize("function", LARGE.values(), ids=LARGE)
 def test_results_do_not_depend_on_threads(function: Callable[[Any], Any]) -> None:
     """Bit for bit, values and gradients."""
@@ -96,11 +115,7 @@ def test_graphs_in_several_python_threads() -> None:
         results[number] = losses
 
     for group in ((1, 2, 3, 4), (4, 3, 2, 1)):
-        threads = [threading.Thread(target=work, args=(number,)) for number in group]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        run_in_threads(4, lambda position, group=group: work(group[position]))
         if group[0] == 1:
             first, results = results, {}
     assert results == first
@@ -110,35 +125,12 @@ def test_backward_of_a_shared_leaf_from_several_threads() -> None:
     """Gradients of one leaf that arrive from several threads all count."""
     w = torch.ones(1000, requires_grad=True)
 
-    def work() -> None:
+    def work(number: int) -> None:
         for _ in range(50):
             (w * 2).sum().backward()
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run_in_threads(4, work)
     assert w.grad.tolist() == [400.0] * 1000
-
-
-def run_in_threads(count: int, work: Callable[[int], None]) -> None:
-    """Runs work(0), work(1)... at the same time, and raises what one of them raised."""
-    errors: list[BaseException] = []
-
-    def guarded(number: int) -> None:
-        try:
-            work(number)
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=guarded, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
 
 
 def test_long_additions_to_a_shared_gradient_are_not_lost() -> None:

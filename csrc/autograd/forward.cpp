@@ -129,11 +129,13 @@ std::vector<Tensor> tangents_of_results(std::span<const Tensor> outputs, Node& p
     const Node::WantedScope all(nullptr);
     for (const Tensor& output : outputs) {
       probe.add_output(output);
-      Tensor gradient =
-          is_floating(output.dtype()) ? gradient_ops.zeros(output.shape(), output.dtype()) : Tensor();
-      if (gradient.defined()) gradient->requires_grad = true;
+      Tensor gradient;
+      if (is_floating(output.dtype())) {
+        gradient = gradient_ops.zeros(output.shape(), output.dtype());
+        gradient->requires_grad = true;
+        wanted.push_back(gradient_edge(gradient));
+      }
       gradients.push_back(gradient);
-      wanted.push_back(gradient.defined() ? gradient_edge(gradient) : Edge{});
     }
     std::vector<Tensor> arriving = gradients;
     probe.apply(arriving, results);
@@ -146,12 +148,9 @@ std::vector<Tensor> tangents_of_results(std::span<const Tensor> outputs, Node& p
       root_gradients.push_back(tangent);
     }
   }
-  std::vector<Edge> defined;
-  for (const Edge& edge : wanted)
-    if (edge.node) defined.push_back(edge);
-  std::vector<Tensor> found(defined.size());
+  std::vector<Tensor> found(wanted.size());
   if (!roots.empty())
-    found = run_backward(std::move(roots), std::move(root_gradients), false, tracked, defined, false);
+    found = run_backward(std::move(roots), std::move(root_gradients), false, tracked, wanted, false);
   std::vector<Tensor> tangents(outputs.size());
   for (size_t i = 0, next = 0; i < outputs.size(); ++i) {
     if (!gradients[i].defined()) continue;

@@ -16,6 +16,7 @@ namespace tapegrad::autograd {
 int64_t enter_forward_level();
 /// Closes the level: no tensor has a tangent any more.
 void exit_forward_level(int64_t level);
+/// The number of the level that this thread has open; -1 when there is none.
 int64_t forward_level();
 
 /// The tangent of a tensor at the open level; undefined when it has none.

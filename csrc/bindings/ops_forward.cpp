@@ -8,6 +8,8 @@ namespace tapegrad::python {
 void define_forward_ops() {
   def_op("_enter_dual_level()", autograd::enter_forward_level, As::function,
          "Opens the level on which tensors can have tangents.");
+  def_op("_forward_level()", autograd::forward_level, As::function,
+         "The number of the level that this thread has open; -1 when there is none.");
   def_op("_exit_dual_level(int level)", autograd::exit_forward_level, As::function,
          "Closes the level: no tensor has a tangent any more.");
   def_op(

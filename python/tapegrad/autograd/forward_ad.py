@@ -27,8 +27,6 @@ __all__ = [
     "unpack_dual",
 ]
 
-_current_level = -1
-
 
 class UnpackedDualTensor(NamedTuple):
     """The value and the tangent of a dual tensor; the tangent is None where there is none."""
@@ -39,18 +37,14 @@ class UnpackedDualTensor(NamedTuple):
 
 def enter_dual_level() -> int:
     """Opens a level on which tensors can have tangents; RuntimeError inside another one."""
-    global _current_level
-    _current_level = _C._enter_dual_level()
-    return _current_level
+    return _C._enter_dual_level()
 
 
 def exit_dual_level(*, level: int | None = None) -> None:
     """Closes the level: all tangents are dropped. RuntimeError when `level` is not the open one."""
-    global _current_level
-    if _current_level < 0:
+    if _C._forward_level() < 0:
         raise RuntimeError("Dual level must be a positive number. No level is open: see enter_dual_level().")
-    _C._exit_dual_level(_current_level if level is None else level)
-    _current_level = -1
+    _C._exit_dual_level(_C._forward_level() if level is None else level)
 
 
 class dual_level:
@@ -64,7 +58,7 @@ class dual_level:
 
 
 def _check_level(level: int | None) -> None:
-    if (_current_level if level is None else level) < 0:
+    if (_C._forward_level() if level is None else level) < 0:
         raise RuntimeError(
             "Trying to create a dual Tensor for forward AD but no level exists, make sure to "
             "enter_dual_level() first."
@@ -86,6 +80,6 @@ def make_dual(tensor: _C.Tensor, tangent: _C.Tensor, *, level: int | None = None
 
 def unpack_dual(tensor: _C.Tensor, *, level: int | None = None) -> UnpackedDualTensor:
     """The value of `tensor`, without its tangent, and the tangent."""
-    if (_current_level if level is None else level) < 0:
+    if (_C._forward_level() if level is None else level) < 0:
         return UnpackedDualTensor(tensor, None)
     return UnpackedDualTensor(*_C._unpack_dual(tensor))

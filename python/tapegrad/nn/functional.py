@@ -46,14 +46,6 @@ from ._functional.activation import (
     threshold_,
 )
 from ._functional.attention import multi_head_attention_forward, scaled_dot_product_attention
-from ._functional.conv import (
-    conv1d,
-    conv2d,
-    conv3d,
-    conv_transpose1d,
-    conv_transpose2d,
-    conv_transpose3d,
-)
 from ._functional.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -79,17 +71,12 @@ from ._functional.normalization import (
     batch_norm,
     group_norm,
     instance_norm,
-    layer_norm,
     local_response_norm,
-    rms_norm,
 )
 from ._functional.pooling import (
-    adaptive_avg_pool1d,
     adaptive_avg_pool2d,
     adaptive_avg_pool3d,
     avg_pool1d,
-    avg_pool2d,
-    avg_pool3d,
     lp_pool1d,
     lp_pool2d,
     max_pool1d,
@@ -116,7 +103,19 @@ from ._functional.windows import (
     unfold,
 )
 
+# The operations themselves, without a Python call around them.
+adaptive_avg_pool1d = _C.adaptive_avg_pool1d
+avg_pool2d = _C.avg_pool2d
+avg_pool3d = _C.avg_pool3d
+conv1d = _C.conv1d
+conv2d = _C.conv2d
+conv3d = _C.conv3d
+conv_transpose1d = _C.conv_transpose1d
+conv_transpose2d = _C.conv_transpose2d
+conv_transpose3d = _C.conv_transpose3d
+layer_norm = _C.layer_norm
 linear = _C.linear
+rms_norm = _C.rms_norm
 
 __all__ = [
     "adaptive_avg_pool1d",

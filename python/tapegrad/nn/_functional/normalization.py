@@ -32,17 +32,6 @@ def batch_norm(
     return _C.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
 
 
-def layer_norm(
-    input: Tensor,
-    normalized_shape: Sequence[int],
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    eps: float = 1e-5,
-) -> Tensor:
-    """Normalize over the last dimensions, whose sizes are `normalized_shape`."""
-    return _C.layer_norm(input, normalized_shape, weight, bias, eps)
-
-
 def group_norm(
     input: Tensor,
     num_groups: int,
@@ -74,13 +63,6 @@ def instance_norm(
     if use_input_stats and math.prod(input.shape[2:]) == 1:
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.size()}")
     return _C.instance_norm(input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
-
-
-def rms_norm(
-    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
-) -> Tensor:
-    """Divide by the root of the mean square over the last dimensions (Zhang & Sennrich, 2019)."""
-    return _C.rms_norm(input, normalized_shape, weight, eps)
 
 
 def local_response_norm(

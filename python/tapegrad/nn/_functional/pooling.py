@@ -20,37 +20,6 @@ def avg_pool1d(
     return _C.avg_pool1d(input, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
-def avg_pool2d(
-    input: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    divisor_override: int | None = None,
-) -> Tensor:
-    """Mean of each window of (N, C, H, W)."""
-    return _C.avg_pool2d(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
-
-
-def avg_pool3d(
-    input: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    divisor_override: int | None = None,
-) -> Tensor:
-    """Mean of each window of (N, C, D, H, W)."""
-    return _C.avg_pool3d(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
-
-
-def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
-    """Average (N, C, L) to the length `output_size`."""
-    return _C.adaptive_avg_pool1d(input, output_size)
-
-
 def max_pool1d(
     input: Tensor,
     kernel_size: Any,
@@ -174,5 +143,5 @@ def lp_pool2d(
 ) -> Tensor:
     """p-norm of each window of (N, C, H, W)."""
     height, width = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
-    mean = avg_pool2d(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
+    mean = _C.avg_pool2d(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
     return _signed_root(mean, height * width, norm_type)

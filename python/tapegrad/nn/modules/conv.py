@@ -234,6 +234,7 @@ class Conv3d(_Conv):
 
 class _ConvTransposeNd(_ConvNd):
     _dims: int
+    padding: tuple[int, ...]
 
     def __init__(
         self,
