@@ -1,26 +1,35 @@
 #include "kernels/registration.h"
+#include "kernels/vec.h"
 
 namespace tapegrad::TAPEGRAD_ISA_NS {
 
 namespace {
 
-template <class T>
-void copy_items(char* to, int64_t to_step, const char* from, int64_t from_step, int64_t rows) {
-  for (int64_t i = 0; i < rows; ++i) __builtin_memcpy(to + i * to_step, from + i * from_step, sizeof(T));
+// Blocks of at least `Chunk` bytes; the last chunk of a block may overlap the one before.
+template <int64_t Chunk>
+void copy_chunks(char* to, int64_t to_step, const char* from, int64_t from_step, int64_t rows,
+                 int64_t bytes) {
+  if (bytes == Chunk) {
+    for (int64_t i = 0; i < rows; ++i) __builtin_memcpy(to + i * to_step, from + i * from_step, Chunk);
+    return;
+  }
+  for (int64_t i = 0; i < rows; ++i, to += to_step, from += from_step) {
+    for (int64_t j = 0; j < bytes - Chunk; j += Chunk) __builtin_memcpy(to + j, from + j, Chunk);
+    __builtin_memcpy(to + bytes - Chunk, from + bytes - Chunk, Chunk);
+  }
 }
 
 void copy_rows(char* to, int64_t to_step, const char* from, int64_t from_step, int64_t rows, int64_t bytes) {
-  switch (bytes) {
-    case 1:
-      return copy_items<uint8_t>(to, to_step, from, from_step, rows);
-    case 4:
-      return copy_items<uint32_t>(to, to_step, from, from_step, rows);
-    case 8:
-      return copy_items<uint64_t>(to, to_step, from, from_step, rows);
-    default:
-      for (int64_t i = 0; i < rows; ++i)
-        __builtin_memcpy(to + i * to_step, from + i * from_step, static_cast<size_t>(bytes));
-  }
+  constexpr int64_t kLongRow = 512;  // for which the library's copy pays
+  const auto copy = bytes >= 64   ? copy_chunks<64>
+                    : bytes >= 16 ? copy_chunks<16>
+                    : bytes >= 8  ? copy_chunks<8>
+                    : bytes >= 4  ? copy_chunks<4>
+                    : bytes >= 2  ? copy_chunks<2>
+                                  : copy_chunks<1>;
+  if (bytes < kLongRow) return copy(to, to_step, from, from_step, rows, bytes);
+  for (int64_t i = 0; i < rows; ++i)
+    __builtin_memcpy(to + i * to_step, from + i * from_step, static_cast<size_t>(bytes));
 }
 
 // Tiles of a line of memory in both directions, within blocks that the translation buffer covers; every line
@@ -74,25 +83,31 @@ void copy_elements(const MatrixCopy& copy) {
   }
 }
 
+// n elements in reverse order; `from` is the last of them.
+template <class T>
+void reverse_row(T* to, const T* from, int64_t n) {
+  constexpr int L = Vec<T>::size;
+  int64_t j = 0;
+  for (; j + L <= n; j += L) reversed(Vec<T>::load(from - j - (L - 1))).store(to + j);
+  for (; j < n; ++j) to[j] = from[-j];
+}
+
 template <class T>
 void copy_matrix(const MatrixCopy& copy) {
   constexpr int64_t kSize = sizeof(T);
-  if (copy.to_column == kSize && copy.from_column == kSize && copy.columns >= 8)
+  if (copy.to_column == kSize && copy.from_column == kSize && copy.columns > 1)
     return copy_rows(copy.to, copy.to_row, copy.from, copy.from_row, copy.rows, copy.columns * kSize);
   if (copy.to_column == kSize && copy.from_row == kSize && copy.rows >= 4 && copy.columns >= 4)
     return transpose<T>(copy);
-  if (copy.to_column == kSize && copy.from_column == -kSize) {  // reversed
-    for (int64_t i = 0; i < copy.rows; ++i) {
-      T* to = reinterpret_cast<T*>(copy.to + i * copy.to_row);
-      const T* from = reinterpret_cast<const T*>(copy.from + i * copy.from_row);
-#pragma GCC ivdep
-      for (int64_t j = 0; j < copy.columns; ++j) to[j] = from[-j];
-    }
-    return;
-  }
   if (copy.columns < 8 && copy.rows > copy.columns)  // the longer loop inside
     return copy_elements<T>({copy.to, copy.from, copy.columns, copy.rows, copy.to_column, copy.to_row,
                              copy.from_column, copy.from_row});
+  if (copy.to_column == kSize && copy.from_column == -kSize) {
+    for (int64_t i = 0; i < copy.rows; ++i)
+      reverse_row(reinterpret_cast<T*>(copy.to + i * copy.to_row),
+                  reinterpret_cast<const T*>(copy.from + i * copy.from_row), copy.columns);
+    return;
+  }
   copy_elements<T>(copy);
 }
 

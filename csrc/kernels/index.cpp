@@ -83,6 +83,12 @@ template <class T, class F>
 void for_line(const LineJob& job, F f) {
   char *whole = job.whole, *picked = job.picked;
   const int64_t* index = job.index;
+  if (job.index_step == 0 && job.whole_step == sizeof(T) && job.picked_step == sizeof(T)) {  // rows
+    T *to = reinterpret_cast<T*>(whole + *index * job.dim_step), *from = reinterpret_cast<T*>(picked);
+#pragma GCC ivdep
+    for (int64_t i = 0; i < job.count; ++i) f(to[i], from[i]);
+    return;
+  }
   for (int64_t i = 0; i < job.count; ++i) {
     f(*reinterpret_cast<T*>(whole + *index * job.dim_step), *reinterpret_cast<T*>(picked));
     whole += job.whole_step;

@@ -367,6 +367,15 @@ template <int Width, class T, int... I>
 TAPEGRAD_INLINE Vec<T> rotate(Vec<T> a, Indices<I...>) {
   return Vec<T>(__builtin_shufflevector(a.raw, a.raw, (I + Width) % Vec<T>::size...));
 }
+/// The elements in reverse order.
+template <class T, int... I>
+TAPEGRAD_INLINE Vec<T> reversed(Vec<T> a, Indices<I...>) {
+  return Vec<T>(__builtin_shufflevector(a.raw, a.raw, (Vec<T>::size - 1 - I)...));
+}
+template <class T>
+TAPEGRAD_INLINE Vec<T> reversed(Vec<T> a) {
+  return reversed(a, typename FirstIndices<Vec<T>::size>::type{});
+}
 template <int Width, class T, class Function>
 TAPEGRAD_INLINE Vec<T> fold_halves(Vec<T> a, Function f) {
   if constexpr (Width > 0)

@@ -22,49 +22,46 @@ DType common_type(const std::vector<Tensor>& tensors) {
   return result_type(std::vector<Operand>(tensors.begin(), tensors.end()));
 }
 
-/// Copies `piece` (blocks of `bytes` bytes, contiguous) into every `step`-th byte block of `to`.
-void copy_blocks(char* to, int64_t step, const char* piece, int64_t blocks, int64_t bytes) {
-  constexpr int64_t kGrainBytes = 4 * kElementwiseGrain;
-  if (blocks * bytes <= kGrainBytes) return kernels->copy.rows(to, step, piece, bytes, blocks, bytes);
-  LongWorkScope scope(blocks * bytes / 4);
-  if (blocks == 1) {
-    parallel_for(0, bytes, kGrainBytes,
-                 [&](int64_t lo, int64_t hi) { std::copy(piece + lo, piece + hi, to + lo); });
-  } else {
-    parallel_for(0, blocks, std::max<int64_t>(kGrainBytes / bytes, 1), [&](int64_t lo, int64_t hi) {
-      kernels->copy.rows(to + lo * step, step, piece + lo * bytes, bytes, hi - lo, bytes);
-    });
-  }
-}
-
 /// Fills `out` with pieces that follow each other along `dim`; piece i has sizes[i] entries there.
 void copy_pieces(const Tensor& out, int dim, const std::vector<Tensor>& pieces,
                  const std::vector<int64_t>& sizes) {
+  constexpr int64_t kGrainBytes = 4 * kElementwiseGrain;
   const IntSpan shape(out.shape());
   const int64_t outer = count_elements(shape.first(dim)), inner = count_elements(shape.subspan(dim + 1));
-  const int64_t item = out.item_size(), step = shape[dim] * inner * item;
+  const int64_t line = inner * out.item_size(), step = shape[dim] * line;
+  if (outer * step == 0) return;
+  const auto is_plain = [&](const Tensor& piece) {
+    return piece.is_contiguous() && piece.dtype() == out.dtype();
+  };
   int64_t start = 0;
-  for (size_t i = 0; i < pieces.size(); ++i) {
+  for (size_t i = 0; i < pieces.size(); start += sizes[i++]) {
     const Tensor& piece = pieces[i];
-    const int64_t bytes = sizes[i] * inner * item;
-    if (bytes * outer == 0) continue;
-    if (piece.is_contiguous() && piece.dtype() == out.dtype()) {
-      copy_blocks(out.raw() + start * inner * item, step, piece.raw(), outer, bytes);
-    } else {
-      Dims part = out.shape();
-      part[dim] = sizes[i];
-      const Tensor target = make_view(out, part, out.strides(), start * inner);
-      copy_values(target, piece.dim() == out.dim() ? piece
-                                                   : make_view(
-                                                         piece, part,
-                                                         [&] {
-                                                           Dims strides = piece.strides();
-                                                           strides.insert(dim, 0);
-                                                           return strides;
-                                                         }(),
-                                                         piece.storage_offset()));
+    if (sizes[i] == 0 || is_plain(piece)) continue;
+    Dims part = out.shape(), strides = piece.strides();
+    part[dim] = sizes[i];
+    if (piece.dim() < out.dim()) strides.insert(dim, 0);  // stack
+    copy_values(make_view(out, part, out.strides(), start * inner),
+                make_view(piece, part, strides, piece.storage_offset()));
+  }
+  // All pieces of some rows before the next rows, while they are in the cache.
+  const auto copy_rows = [&](int64_t lo, int64_t hi) {
+    char* to = out.raw() + lo * step;
+    for (size_t i = 0; i < pieces.size(); ++i) {
+      const int64_t bytes = sizes[i] * line;
+      if (bytes > 0 && is_plain(pieces[i]))
+        kernels->copy.rows(to, step, pieces[i].raw() + lo * bytes, bytes, hi - lo, bytes);
+      to += bytes;
     }
-    start += sizes[i];
+  };
+  if (outer * step <= kGrainBytes) return copy_rows(0, outer);
+  LongWorkScope scope(outer * step / 4);
+  if (outer > 1) return parallel_for(0, outer, std::max<int64_t>(kGrainBytes / step, 1), copy_rows);
+  char* to = out.raw();
+  for (size_t i = 0; i < pieces.size(); to += sizes[i++] * line) {
+    const char* from = pieces[i].raw();
+    if (is_plain(pieces[i]))
+      parallel_for(0, sizes[i] * line, kGrainBytes,
+                   [&](int64_t lo, int64_t hi) { std::copy(from + lo, from + hi, to + lo); });
   }
 }
 
