@@ -115,6 +115,11 @@ def bounded(weight: Function) -> Function:
     return lambda x: max(abs(weight(x)), mp.mpf("1e-4"))
 
 
+def order(n: int) -> Function:
+    """The weight of a polynomial that the result has times x^n."""
+    return bounded(lambda x: x**n)
+
+
 def inverse(n: int) -> mp.mpf:
     """1 / n in full precision."""
     return mp.mpf(1) / n
@@ -145,56 +150,62 @@ def stirling_tail(z: mp.mpf) -> mp.mpf:
 def erfinv_quotient(w: mp.mpf) -> mp.mpf:
     """erfinv(x) / x with w = -log(1 - x^2)."""
     if w < mp.mpf("1e-12"):
-        return mp.sqrt(mp.pi) / 2
+        return ERFINV_SLOPE
     x = mp.sqrt(-mp.expm1(-w))
     return mp.erfinv(x) / x
 
 
-ERFC_CENTER = 4  # erfc is fitted in t = (x - 4) / (x + 4)
+ERFINV_SLOPE = mp.sqrt(mp.pi) / 2
 LOG2 = float(mp.log(2) / 2) * 1.0005
 OCTANT = float(mp.pi / 4) * 1.01
 SQRT2 = mp.sqrt(2)
 
 
-def erfc_scaled(t: mp.mpf) -> mp.mpf:
-    """(1 + 2 x) erfcx(x) in t = (x - 4) / (x + 4)."""
-    x = ERFC_CENTER * (1 + t) / (1 - t)
-    return (1 + 2 * x) * erfcx(x)
+def erfc_scaled(center: int) -> Function:
+    """(1 + 2 x) erfcx(x) in t = (x - center) / (x + center)."""
+
+    def scaled(t: mp.mpf) -> mp.mpf:
+        x = center * (1 + t) / (1 - t)
+        return (1 + 2 * x) * erfcx(x)
+
+    return scaled
 
 
 # name: (function, interval, weight that makes the error relative, terms in float32, terms in float64)
 FITS: dict[str, tuple[Function, float, float, Function, int | None, int | None]] = {
     "expm1: (e^r - 1 - r) / r^2": (
         near_zero(lambda r: (mp.expm1(r) - r) / r**2, [inverse(2), inverse(6), inverse(24)]),
-        -LOG2, LOG2, lambda r: r, 5, 11,
+        -LOG2, LOG2, order(1), 5, 11,
     ),
     "log, float32: (log(1 + f) - f + f^2 / 2) / f^3": (
         near_zero(lambda f: (mp.log1p(f) - f + f * f / 2) / f**3, [inverse(3), -inverse(4), inverse(5)]),
-        float(1 / SQRT2 - 1), float(SQRT2 - 1), lambda f: f * f, 8, None,
+        float(1 / SQRT2 - 1), float(SQRT2 - 1), order(2), 8, None,
     ),
     "log, float64: (2 atanh(s) / s - 2) / z, z = s^2": (
         near_zero(
             lambda z: (2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2) / z,
             [2 * inverse(3), 2 * inverse(5), 2 * inverse(7)],
         ),
-        0, float(((SQRT2 - 1) / (SQRT2 + 1)) ** 2), lambda z: z, None, 7,
+        0, float(((SQRT2 - 1) / (SQRT2 + 1)) ** 2), order(1), None, 7,
     ),
     "pow: (2 atanh(s) / s - 2 - 2 z / 3) / z^2, z = s^2": (
         near_zero(
             lambda z: (2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2 - 2 * z / 3) / z**2,
             [2 * inverse(5), 2 * inverse(7), 2 * inverse(9)],
         ),
-        0, float(((SQRT2 - 1) / (SQRT2 + 1)) ** 2), lambda z: z * z, None, 9,
+        0, float(((SQRT2 - 1) / (SQRT2 + 1)) ** 2), order(2), None, 9,
     ),
-    "tanh": (of_square(mp.tanh, [-inverse(3), 2 * inverse(15)]), 0, 0.55**2, lambda z: z, 5, 10),
-    "sinh": (of_square(mp.sinh, [inverse(6), inverse(120)]), 0, 1, lambda z: z, 4, 8),
-    "sin": (of_square(mp.sin, [-inverse(6), inverse(120)]), 0, OCTANT**2, lambda z: z, 4, 7),
+    "tanh": (of_square(mp.tanh, [-inverse(3), 2 * inverse(15)]), 0, 0.55**2, order(1), 5, 10),
+    "sinh": (of_square(mp.sinh, [inverse(6), inverse(120)]), 0, 1, order(1), 4, 8),
+    "sin": (of_square(mp.sin, [-inverse(6), inverse(120)]), 0, OCTANT**2, order(1), 4, 7),
     "cos: (cos(r) - 1 + z / 2) / z^2, z = r^2": (
         near_zero(lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2, [inverse(24), -inverse(720)], "1e-10"),
-        0, OCTANT**2, lambda z: z * z, 4, 7,
+        0, OCTANT**2, order(2), 4, 7,
     ),
-    "atan": (of_square(mp.atan, [-inverse(3), inverse(5)]), 0, float(SQRT2 - 1) ** 2, lambda z: z, 6, 13),
-    "asin": (of_square(mp.asin, [inverse(6), 3 * inverse(40)]), 0, 0.25, lambda z: z, 6, 13),
+    "tan": (of_square(mp.tan, [inverse(3), 2 * inverse(15)]), 0, OCTANT**2, order(1), 7, None),
+    "atan": (of_square(mp.atan, [-inverse(3), inverse(5)]), 0, float(SQRT2 - 1) ** 2, order(1), 6, 13),
+    "asin": (of_square(mp.asin, [inverse(6), 3 * inverse(40)]), 0, 0.25, order(1), 6, 13),
+    "atanh": (of_square(mp.atanh, [inverse(3), inverse(5)]), 0, 0.25, order(1), 7, None),
     "erf near 0: erf(x) / x - 1 in z = x^2": (
         near_zero(lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1, [2 / mp.sqrt(mp.pi) - 1], "1e-30"),
         0, 1, lambda z: mp.mpf(1), 7, 14,
@@ -202,13 +213,26 @@ FITS: dict[str, tuple[Function, float, float, Function, int | None, int | None]]
     "erf beyond 1, float32: erfc(u + 2.5)": (
         lambda u: mp.erfc(u + mp.mpf("2.5")), -1.5, 1.5, lambda u: mp.mpf(1), 16, None,
     ),
-    "erfc: (1 + 2 x) erfcx(x) in t = (x - 4) / (x + 4)": (
-        erfc_scaled, -1, 0.76, lambda t: 1 / erfc_scaled(t), None, 28,
+    "erf beyond 1, float64: erfcx(u + 3)": (
+        lambda u: erfcx(u + 3), -2, 2.95, lambda u: mp.exp(-((u + 3) ** 2)) + mp.mpf("1e-13"), None, 22,
+    ),
+    "erfc, float32: (1 + 2 x) erfcx(x) in t = (x - 2) / (x + 2)": (
+        erfc_scaled(2), -0.6, 0.68, lambda t: 1 / erfc_scaled(2)(t), 11, None,
+    ),
+    "erfc, float64: (1 + 2 x) erfcx(x) in t = (x - 3) / (x + 3)": (
+        erfc_scaled(3), -5 / 7, 25 / 31, lambda t: 1 / erfc_scaled(3)(t), None, 22,
     ),
     "lgamma on [1, 3]": (log_gamma_quotient, -1, 1, lambda t: 1 / log_gamma_quotient(t), None, 30),
     "lgamma beyond 8, in 1 / x^2": (stirling_tail, 0, 1 / 64, lambda z: mp.mpf(1), None, 7),
-    "erfinv for w < 5": (erfinv_quotient, 0, 5, lambda w: 1 / erfinv_quotient(w), None, 22),
-    "erfinv for w >= 5, in u = sqrt(w) - 4": (
+    "erfinv for w <= 5: (erfinv(x) / x - slope) / w": (
+        near_zero(lambda w: (erfinv_quotient(w) - ERFINV_SLOPE) / w, [ERFINV_SLOPE * mp.pi / 12], "1e-12"),
+        0, 5, bounded(lambda w: w / erfinv_quotient(w)), 9, 21,
+    ),
+    "erfinv for w >= 5, float32, in u = sqrt(w) - 3": (
+        lambda u: erfinv_quotient((u + 3) ** 2),
+        -0.77, 1, lambda u: 1 / erfinv_quotient((u + 3) ** 2), 11, None,
+    ),
+    "erfinv for w >= 5, float64, in u = sqrt(w) - 4": (
         lambda u: erfinv_quotient((u + 4) ** 2),
         -1.8, 2.05, lambda u: 1 / erfinv_quotient((u + 4) ** 2), None, 36,
     ),
@@ -222,7 +246,7 @@ def main() -> None:
             continue
         for single, n in zip((True, False), terms):
             if n is not None:
-                coefficients, error = fit(f, a, b, range(n), weight=bounded(weight), single=single)
+                coefficients, error = fit(f, a, b, range(n), weight=weight, single=single)
                 print(f"{name}, float{32 if single else 64}: error 2^{float(mp.log(error, 2)):.1f}")
                 print("  " + ", ".join(map(repr, coefficients)), flush=True)
 

@@ -40,9 +40,9 @@ template <class T>
 TAPEGRAD_INLINE SinCos<T> sin_cos(Vec<T> angle) {
   if constexpr (sizeof(T) == 4 && !kHasFma)
     return {sin(angle), cos(angle)};  // the short reduction needs the fma
-  const auto [r, quadrant] = reduce_small_angle(angle);
-  const auto reduced = sin_cos_reduced(r);
-  return {sin_of_quadrant(reduced, quadrant), sin_of_quadrant(reduced, quadrant + 1)};
+  const auto small = reduce_small_angle(angle);
+  const auto reduced = sin_cos_reduced(small.r);
+  return {sin_of_quadrant(reduced, small.quadrant), sin_of_quadrant(reduced, small.quadrant + 1)};
 }
 
 /// Normal numbers of `pairs` radii and angles, given as uniform numbers and replaced.

@@ -146,7 +146,12 @@ TAPEGRAD_INLINE Vec<float> acosh(Vec<float> x) {
   return via_double([](auto v) { return acosh(v); }, x);
 }
 TAPEGRAD_INLINE Vec<float> atanh(Vec<float> x) {
-  return via_double([](auto v) { return atanh(v); }, x);
+  const auto a = abs(x), z = x * x;
+  // (atanh(a) / a - 1) / z for a <= 1/2, error of atanh 2^-28.7; the logarithm itself beyond.
+  const auto p =
+      polynomial(z, 0.3333333730697632f, 0.1999971866607666f, 0.1429506540298462f, 0.10964648425579071f,
+                 0.10297923535108566f, 0.02407129295170307f, 0.1764637529850006f);
+  return copysign(where(a < 0.5f, fma(a * z, p, a), 0.5f * log((1 + a) / (1 - a))), x);
 }
 
 }  // namespace tapegrad::TAPEGRAD_ISA_NS

@@ -5,10 +5,13 @@
 
 namespace tapegrad::TAPEGRAD_ISA_NS {
 
-/// The unevaluated sum high + low, with |low| at most half a unit in the last place of high: about 106 bits.
-struct DoubleWord {
-  Vec<double> high, low;
+/// The unevaluated sum high + low, with |low| at most half a unit in the last place of high: twice the
+/// digits.
+template <Floating T>
+struct TwoWords {
+  Vec<T> high, low;
 };
+using DoubleWord = TwoWords<double>;
 /// a + b exactly, for |a| >= |b| (Dekker 1971).
 TAPEGRAD_INLINE DoubleWord fast_two_sum(Vec<double> a, Vec<double> b) {
   const auto sum = a + b;
@@ -19,14 +22,24 @@ TAPEGRAD_INLINE DoubleWord two_sum(Vec<double> a, Vec<double> b) {
   const auto sum = a + b, b_part = sum - a;
   return {sum, (a - (sum - b_part)) + (b - b_part)};
 }
-/// a * b exactly, below 2^996 (without fma: Dekker's product of Veltkamp's halves).
-TAPEGRAD_INLINE DoubleWord two_product(Vec<double> a, Vec<double> b) {
+/// a * b exactly, below 2^996 or 2^114 (without fma: Dekker's product of Veltkamp's halves).
+template <Floating T>
+TAPEGRAD_INLINE TwoWords<T> two_product(Vec<T> a, SameVec<T> b) {
   const auto product = a * b;
   if constexpr (kHasFma) return {product, fma(a, b, -product)};
-  const auto a_split = a * 0x1.0000002p27, b_split = b * 0x1.0000002p27;
+  constexpr T splitter = T(sizeof(T) == 4 ? 0x1.002p12 : 0x1.0000002p27);
+  const auto a_split = a * splitter, b_split = b * splitter;
   const auto a_high = a_split - (a_split - a), b_high = b_split - (b_split - b);
   const auto a_low = a - a_high, b_low = b - b_high;
   return {product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low};
+}
+
+/// a - q b exactly, for q near a / b.
+template <Floating T>
+TAPEGRAD_INLINE Vec<T> division_error(Vec<T> a, SameVec<T> b, SameVec<T> q) {
+  if constexpr (kHasFma) return fma(-q, b, a);
+  const auto product = two_product(q, b);
+  return (a - product.high) - product.low;
 }
 
 /// log(x) for positive finite x with about 66 correct bits, which is what a power of 2^1024 needs.

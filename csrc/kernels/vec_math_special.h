@@ -21,31 +21,55 @@ TAPEGRAD_INLINE Vec<double> erf_near_0(Vec<double> z) {  // error of erf 2^-56.2
                     -4.23312952867958e-12);
 }
 
-/// erfc(a) for a >= 0: exp(-a^2) G / (1 + 2 a), where G is smooth.
-TAPEGRAD_INLINE Vec<double> erfc_positive(Vec<double> a) {
-  a = where(a > 28, 28, a);  // the result is 0
-  // G = (1 + 2 a) exp(a^2) erfc(a) in t = (a - 4) / (a + 4), error 2^-54.2.
-  const auto g = polynomial(
-      (a - 4) / (a + 4), 1.2329951186255526, -0.1396211168405625, 0.015379652102620043, 0.06809705425469156,
-      -0.10103906603632531, 0.09373283499839535, -0.06633036581163854, 0.037167515536659215,
-      -0.016197734066115913, 0.005031969985647197, -0.0007577732180612369, -0.00019925673346262202,
-      0.00015062129941670145, -2.439911387111528e-05, -1.1220725678884867e-05, 5.709671922137923e-06,
-      2.908455095614946e-07, -8.258137217478124e-07, 7.901431118774488e-08, 1.112890424353032e-07,
-      -2.1967055729130423e-08, -1.5784699169919182e-08, 3.9708116596383374e-09, 2.407082532860894e-09,
-      -5.148996321421e-10, -3.3350900691938393e-10, 2.9102105836803064e-11, 2.393424470318631e-11);
+/// G = (1 + 2 a) exp(a^2) erfc(a) for a >= 1/2 as start + t slope(t) with t = (a - center) / (a + center).
+template <Floating T>
+struct ErfcScaled;
+template <>
+struct ErfcScaled<float> {
+  static constexpr float center = 2, start = 1.2769783735275269f;
+  TAPEGRAD_INLINE static Vec<float> slope(Vec<float> t) {  // error of G 2^-26.3
+    return polynomial(t, -0.09276381880044937f, -0.16603034734725952f, 0.16405072808265686f,
+                      -0.054221261292696f, -0.008026095107197762f, 0.008732471615076065f,
+                      0.0012231870787218213f, -0.0014868970029056072f, -0.0003208524140063673f,
+                      0.0002359364298172295f);
+  }
+};
+template <>
+struct ErfcScaled<double> {
+  static constexpr double center = 3, start = 1.2530080582697296;
+  TAPEGRAD_INLINE static Vec<double> slope(Vec<double> t) {  // error of G 2^-54.5
+    return polynomial(t, -0.1356211061245813, -0.04756229435345, 0.12964515870278026, -0.11927366341536082,
+                      0.06830802734319154, -0.023770514917135877, 0.0025293918305526867,
+                      0.0018886903353709918, -0.0007798324189170211, -0.00010515957197750442,
+                      0.00012510024615278344, 4.948104921139297e-06, -2.0103964177326867e-05,
+                      -7.261239391351871e-07, 3.4804723037891158e-06, 3.433056157104399e-07,
+                      -6.280479228435895e-07, -1.2032627387294818e-07, 1.1015849351726771e-07,
+                      2.240163082747074e-08, -1.480593875921024e-08);
+  }
+};
+/// exp(-a^2) G / (1 + 2 a) for a >= 1/2, with the rounding errors of all but the last operations carried
+/// along in the terms that are called low.
+template <Floating T>
+TAPEGRAD_INLINE Vec<T> erfc_beyond_half(Vec<T> a) {
+  using Scaled = ErfcScaled<T>;
+  constexpr T highest = sizeof(T) == 4 ? 11 : 28;  // the result is 0
+  a = where(a > highest, highest, a);
+  const Vec<T> d = 1 + 2 * a, d_low = 1 - (d - 2 * a), shifted = a + Scaled::center;
+  const Vec<T> inverse = 1 / (d * shifted), inverse_d = inverse * shifted;
+  const Vec<T> t = (a - Scaled::center) * d * inverse, rest = t * Scaled::slope(t);
+  const Vec<T> g = Scaled::start + rest, g_low = (Scaled::start - g) + rest;
+  const Vec<T> q = g * inverse_d;
+  const Vec<T> q_low = (division_error(g, d, q) - q * d_low + g_low) * inverse_d;
   const auto [square, square_low] = two_product(a, a);
   const auto [n, r] = reduce_exp(-square);
   // The power of two comes last: the result can be denormal while the exponential alone would lose digits.
-  return scale_by_power_of_2((1 + expm1_reduced(r - square_low)) * (g / (1 + 2 * a)), n);
+  return scale_by_power_of_2(q + fma(q + q_low, expm1_reduced(r - square_low), q_low), n);
 }
-
-TAPEGRAD_INLINE Vec<double> erfc(Vec<double> x) {
-  const auto a = abs(x);
-  const auto y = where(a < 0.6, 1 - fma(a, erf_near_0(a * a), a), erfc_positive(a));
+template <Floating T>
+TAPEGRAD_INLINE Vec<T> erfc(Vec<T> x) {
+  const Vec<T> a = abs(x);
+  const Vec<T> y = where(a < T(0.5), 1 - fma(a, erf_near_0(a * a), a), erfc_beyond_half(a));
   return where(x < 0, 2 - y, y);
-}
-TAPEGRAD_INLINE Vec<float> erfc(Vec<float> x) {
-  return via_double([](auto v) { return erfc(v); }, x);
 }
 
 /// 1 - erf(a) for a >= 1, to the precision of 1.
@@ -58,7 +82,19 @@ TAPEGRAD_INLINE Vec<float> erf_complement(Vec<float> a) {
                     -8.104887820081785e-05f, -7.805987479514442e-06f, 1.5701420124969445e-05f,
                     -3.446286200414761e-06f, -8.87724809217616e-07f, 3.491637698971317e-07f);
 }
-TAPEGRAD_INLINE Vec<double> erf_complement(Vec<double> a) { return erfc_positive(a); }
+TAPEGRAD_INLINE Vec<double> erf_complement(Vec<double> a) {
+  // exp(a^2) erfc(a) in u = a - 3 for a <= 5.95, error of the result 2^-57.1 absolute; there erf rounds to 1.
+  a = where(a > 5.95, 5.95, a);
+  const auto scaled = polynomial(
+      a - 3, 0.17900115118139642, -0.0543722600067738, 0.015884371161610705, -0.0044794310236743575,
+      0.0012230390127926521, -0.00032412558648596887, 8.355427160605365e-05, -2.0989126773306556e-05,
+      5.146521687834779e-06, -1.2338888010435713e-06, 2.8868149613367846e-07, -6.639426372759987e-08,
+      1.548599848337738e-08, -3.050389558797623e-09, 6.210656680801715e-10, -2.943080990631502e-10,
+      2.8358478174709038e-12, 1.2513197090671149e-11, 1.1767800505921843e-11, 2.0649445966132325e-13,
+      -6.615424517834434e-13, -1.5931766153151421e-13);
+  const auto [n, r] = reduce_exp(-a * a);
+  return (1 + expm1_reduced(r)) * scaled * power_of_2(n);
+}
 
 template <Floating T>
 TAPEGRAD_INLINE Vec<T> erf(Vec<T> x) {
@@ -67,21 +103,34 @@ TAPEGRAD_INLINE Vec<T> erf(Vec<T> x) {
   return copysign(where(a < 1, near_0, 1 - erf_complement(a)), x);
 }
 
-/// The inverse of erf: erfinv(x) / x is smooth in w = -log(1 - x^2) or its square root.
-TAPEGRAD_INLINE Vec<double> erfinv(Vec<double> x) {
-  const auto a = abs(x);
-  const auto w = -log((1 - a) * (1 + a));
-  // For w < 5, error 2^-54.4.
-  const auto center = polynomial(
-      w, 0.886226925452758, 0.23201366653465214, 0.01154934203834941, -0.0023351016426508427,
-      -0.00012804328698845426, 4.6611409380485564e-05, 2.0200769535152536e-06, -1.0127306831325036e-06,
-      -3.7036930582648084e-08, 2.2508994318669876e-08, 9.943205379520626e-10, -6.80763153180698e-10,
-      6.306030184739508e-11, -1.8838316448627357e-11, 9.687466614522677e-12, -2.3636434498556285e-12,
-      3.0953253709326614e-13, -1.991534930829874e-14, -1.0007013550806593e-16, 1.1991446299687444e-16,
-      -8.471984325402961e-18, 2.0994239071362347e-19);
-  // For w >= 5 in sqrt(w) - 4, error 2^-52.4.
-  const auto tail = polynomial(
-      sqrt(w) - 4, 3.839783797411554, 1.0094932532454237, 0.0012598472670869245, -0.00086899180516163,
+/// erfinv(x) / x near x = 0.
+template <Floating T>
+inline constexpr T erfinv_slope = T(0.886226925452758);
+/// erfinv(x) / x - erfinv_slope as a function of w = -log(1 - x^2) for w <= 5.
+TAPEGRAD_INLINE Vec<float> erfinv_center(Vec<float> w) {  // error of erfinv 2^-26.9
+  return polynomial(w, -2.66231996e-08f, 0.2320137619972229f, 0.011548846960067749f, -0.00233459728769958f,
+                    -0.0001272255613002926f, 4.443660145625472e-05f, 4.022424036520533e-06f,
+                    -1.983575430131168e-06f, 2.217381620539527e-07f, -8.820696173472697e-09f);
+}
+TAPEGRAD_INLINE Vec<double> erfinv_center(Vec<double> w) {  // error of erfinv 2^-54.0
+  return w * polynomial(w, 0.23201366653465294, 0.011549342038333377, -0.0023351016425038965,
+                        -0.00012804328775608797, 4.6611411942171385e-05, 2.0200710887586625e-06,
+                        -1.0127210197315199e-06, -3.7048780611682685e-08, 2.2520070210845124e-08,
+                        9.862957546870308e-10, -6.762044324043944e-10, 6.101587169364679e-11,
+                        -1.8112632401378675e-11, 9.4839370361635e-12, -2.318834696561069e-12,
+                        3.0188618037699867e-13, -1.8925229659828838e-14, -1.940407966722537e-16,
+                        1.26076112878351e-16, -8.721301609080973e-18, 2.1463167120169861e-19);
+}
+/// erfinv(x) / x for w >= 4.98 as a function of sqrt(w).
+TAPEGRAD_INLINE Vec<float> erfinv_tail(Vec<float> root) {  // error 2^-26.5
+  return polynomial(root - 3, 2.832976818084717f, 1.0016752481460571f, 0.009445391595363617f,
+                    -0.007642578333616257f, 0.005686729680746794f, -0.0035684776958078146f,
+                    0.0014788999687880278f, -0.00011659136362140998f, -0.0002838121145032346f,
+                    0.00015783061098773032f, -2.562128793215379e-05f);
+}
+TAPEGRAD_INLINE Vec<double> erfinv_tail(Vec<double> root) {  // error 2^-52.4
+  return polynomial(
+      root - 4, 3.839783797411554, 1.0094932532454237, 0.0012598472670869245, -0.00086899180516163,
       0.0003209550442175255, -0.00011786479056278756, 5.567494910245972e-05, -3.254918601938736e-05,
       1.8672092039251285e-05, -8.879611011268327e-06, 3.0148401265527784e-06, -4.1580435254733397e-07,
       -2.7482685099923e-07, 2.3910055648760534e-07, -9.361035071978752e-08, 1.496370745857376e-08,
@@ -90,10 +139,17 @@ TAPEGRAD_INLINE Vec<double> erfinv(Vec<double> x) {
       1.4993939123046252e-12, 3.493061530387123e-13, -3.116521364739854e-13, -1.2842777130487146e-13,
       1.0792387616663324e-13, 2.714102685255726e-15, -1.5301504736491038e-14, 1.923519424958839e-15,
       9.456778358606145e-16, -1.9890462605431607e-16, -2.0490877979615906e-17, 5.725198879333999e-18);
-  return where(a == 1, copysign(Vec<double>(Format<double>::infinity), x), x * where(w < 5, center, tail));
 }
-TAPEGRAD_INLINE Vec<float> erfinv(Vec<float> x) {
-  return via_double([](auto v) { return erfinv(v); }, x);
+/// The inverse of erf: erfinv(x) / x is smooth in w = -log(1 - x^2) or its square root.
+template <Floating T>
+TAPEGRAD_INLINE Vec<T> erfinv(Vec<T> x) {
+  const Vec<T> a = abs(x), w = -log_positive((1 - a) * (1 + a));
+  const Vec<T> center = copysign(fma(x, erfinv_center(w), x * erfinv_slope<T>), x);
+  const auto far = a > T(0.9966);  // w > 4.99
+  if (!any(far)) return center;
+  const Vec<T> y = where(far, x * erfinv_tail(sqrt(w)), center);
+  const Vec<T> special = where(a == 1, copysign(Vec<T>(Format<T>::infinity), x), Format<T>::nan);
+  return where(a >= 1, special, y);
 }
 
 /// log(gamma(x)) for x > 0.
