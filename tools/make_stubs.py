@@ -29,7 +29,7 @@ TYPES = {
     "float": "Number | Tensor",
     "bool": "_bool",
     "str": "str",
-    "dtype": "_dtype",
+    "dtype": "_dtype | type[_float]",
     "any": "Any",
 }
 HEADER = '''"""The extension module. Made by tools/make_stubs.py from the operations' signatures."""
@@ -49,6 +49,7 @@ class dtype:
     is_complex: _bool
     is_signed: _bool
     itemsize: _int
+    def to_real(self) -> dtype: ...
 
 _dtype = dtype
 
@@ -222,7 +223,7 @@ def tensor_class(operations: dict[str, list[str]]) -> list[str]:
     lines = ["class Tensor:"]
     attributes = {
         "shape": "Size",
-        "dtype": "_dtype",
+        "dtype": "_dtype | type[_float]",
         "ndim": "_int",
         "itemsize": "_int",
         "nbytes": "_int",

@@ -83,6 +83,9 @@ bool takes_count(const Overload& overload, const Call& call) {
 [[noreturn]] void fail_wrong_type(const Operation& operation, const Overload& overload,
                                   const Mismatch& mismatch, const Call& call) {
   const Parameter& parameter = overload.parameters[static_cast<size_t>(mismatch.position)];
+  if (PyUnicode_CompareWithASCIIString(parameter.name, "reduction") == 0)
+    fail(ErrorKind::value, PyUnicode_AsUTF8(checked(PyObject_Str(mismatch.object)).get()),
+         " is not a valid value for reduction; choose 'none', 'mean' or 'sum'.");
   const std::string expected =
       parameter.text.substr(0, parameter.text.find_last_of(' ', parameter.text.find(" =") - 1));
   const bool by_position = mismatch.position < call.count;

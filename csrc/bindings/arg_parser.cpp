@@ -79,6 +79,7 @@ Parameter parse_parameter(std::string_view text) {
   const auto kind = kinds.find(type);
   if (kind == kinds.end()) fail(ErrorKind::runtime, "signature: unknown type in '", text, "'");
   parameter.kind = kind->second;
+  if (rest.starts_with("inplace=")) parameter.kind = Kind::any;  // anything is true or false there
   parameter.varargs = type.ends_with("[*]");
   parameter.takes_single = type == "int[1]";
   const size_t equals = rest.find('=');
@@ -114,7 +115,7 @@ bool accepts(const Parameter& parameter, PyObject* object) {
     case Kind::integers:
       return is_integer_sequence(object) || (parameter.takes_single && is_integer(object));
     case Kind::boolean:
-      return PyBool_Check(object) || is_number(object);
+      return PyBool_Check(object);
     case Kind::string:
       return PyUnicode_Check(object);
     case Kind::dtype:
@@ -274,7 +275,8 @@ int make_operation_type() {
 
 /// A line per member, as PyTorch prints them.
 PyObject* represent_named_tuple(PyObject* self) {
-  std::string text = std::string(Py_TYPE(self)->tp_name) + "(";
+  const std::string_view name(Py_TYPE(self)->tp_name);
+  std::string text = concat("torch.return_types.", name.substr(name.rfind('.') + 1), "(");
   const PyMemberDef* members = Py_TYPE(self)->tp_members;
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self); ++i) {
     const Object item = Object::steal(PyObject_Repr(PyTuple_GET_ITEM(self, i)));
@@ -284,7 +286,14 @@ PyObject* represent_named_tuple(PyObject* self) {
   return PyUnicode_FromString((text + ")").c_str());
 }
 
+std::map<std::string, PyTypeObject*>& named_tuples() {
+  static std::map<std::string, PyTypeObject*> types;
+  return types;
+}
+
 PyTypeObject* make_named_tuple(const std::string& name, std::string_view members) {
+  PyTypeObject*& type = named_tuples()[name];
+  if (type) return type;
   std::vector<std::string> names;
   while (!members.empty()) {
     const size_t comma = members.find(',');
@@ -295,9 +304,9 @@ PyTypeObject* make_named_tuple(const std::string& name, std::string_view members
   auto* fields = new std::vector<PyStructSequence_Field>;
   for (const std::string& member : names) fields->push_back({(new std::string(member))->c_str(), nullptr});
   fields->push_back({nullptr, nullptr});
-  PyStructSequence_Desc description = {(new std::string("torch.return_types." + name))->c_str(), nullptr,
+  PyStructSequence_Desc description = {(new std::string("tapegrad.return_types." + name))->c_str(), nullptr,
                                        fields->data(), static_cast<int>(names.size())};
-  PyTypeObject* type = PyStructSequence_NewType(&description);
+  type = PyStructSequence_NewType(&description);
   if (type) type->tp_repr = represent_named_tuple;
   return type;
 }
@@ -473,7 +482,10 @@ int publish_operations(PyObject* module) {
         PyObject_SetAttrString(reinterpret_cast<PyObject*>(tensor_type), name.c_str(), make(true).get()) < 0)
       return -1;
   }
-  return 0;
+  const Object types = checked(PyDict_New());
+  for (const auto& [name, type] : named_tuples())
+    PyDict_SetItemString(types.get(), name.c_str(), reinterpret_cast<PyObject*>(type));
+  return PyModule_AddObjectRef(module, "_return_types", types.get());
 }
 
 PyObject* operation_names() {

@@ -51,6 +51,10 @@ PyObject* make(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   if (count > 1) return PyErr_Format(PyExc_TypeError, "%s() takes one argument, mode", type->tp_name);
   const bool decorates = argument && !PyBool_Check(argument) && PyCallable_Check(argument);
   bool mode = which == Switch::enable_grad || which == Switch::inference_mode;
+  if (which == Switch::set_grad_enabled && argument && !decorates && !PyBool_Check(argument))
+    return PyErr_Format(PyExc_TypeError,
+                        "set_grad_enabled(): argument 'enabled' (position 1) must be bool, not %s",
+                        Py_TYPE(argument)->tp_name);
   if (takes_mode && argument && !decorates) {
     const int truth = PyObject_IsTrue(argument);
     if (truth < 0) return nullptr;

@@ -1,5 +1,6 @@
 #include "bindings/indexing.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "bindings/types.h"
@@ -147,6 +148,12 @@ class KeyReader {
   const Tensor& part() const { return part_; }
   const std::vector<Tensor>& indices() const { return indices_; }
   bool has_indices() const { return has_indices_; }
+  bool has_only_a_mask() const {
+    const auto is_given = [](const Tensor& index) { return index.defined(); };
+    const auto first = std::find_if(indices_.begin(), indices_.end(), is_given);
+    return first != indices_.end() && first->dtype() == DType::bool_ &&
+           std::none_of(first + 1, indices_.end(), is_given);
+  }
 
  private:
   static int64_t dims_of(PyObject* item) {
@@ -217,6 +224,8 @@ class KeyReader {
   void apply_tensor(const Tensor& index) {
     const bool mask = index.dtype() == DType::bool_ || index.dtype() == DType::uint8;
     if (index.is_floating()) fail_index_type();
+    if (index.dtype() == DType::uint8)
+      warn("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.");
     if (index.dim() == 0) {
       const int64_t value = dispatch(index.dtype(), [&](auto tag) {
         return static_cast<int64_t>(*index.data<typename decltype(tag)::type>());
@@ -246,11 +255,25 @@ class KeyReader {
 
 void read_key(KeyReader& reader, PyObject* key) {
   if (means_tuple(key)) {
+    if (PyList_Check(key))
+      warn(
+          "Using a non-tuple sequence for multidimensional indexing is deprecated; write x[tuple(seq)] "
+          "instead of x[seq].");
     const Object items = checked(PySequence_Fast(key, ""));
     reader.read(PySequence_Fast_ITEMS(items.get()), PySequence_Fast_GET_SIZE(items.get()));
   } else {
     reader.read(&key, 1);
   }
+}
+
+void check_key_of_scalar(const Tensor& x, PyObject* key) {
+  if (x.dim() > 0) [[likely]]
+    return;
+  TG_CHECK_INDEX(
+      !PyLong_CheckExact(key),
+      "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ "
+      "to convert a 0-dim tensor to a number");
+  TG_CHECK_INDEX(!PySlice_Check(key), "slice() cannot be applied to a 0-dim tensor.");
 }
 
 /// Without leading dimensions of size 1; broadcasting puts back those that are needed.
@@ -263,11 +286,8 @@ Tensor without_leading_ones(const Tensor& value) {
 }  // namespace
 
 Tensor get_item(const Tensor& x, PyObject* key) {
+  check_key_of_scalar(x, key);
   if (PyLong_CheckExact(key)) {
-    TG_CHECK_INDEX(
-        x.dim() > 0,
-        "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ "
-        "to convert a 0-dim tensor to a number");
     const int64_t index = get_integer(key), size = x.shape()[0];
     TG_CHECK_INDEX(index >= -size && index < size, "index ", index,
                    " is out of bounds for dimension 0 with size ", size);
@@ -281,6 +301,7 @@ Tensor get_item(const Tensor& x, PyObject* key) {
 }
 
 void set_item(const Tensor& x, PyObject* key, PyObject* value) {
+  check_key_of_scalar(x, key);
   const bool is_scalar = !is_tensor(value);
   TG_CHECK_TYPE(!is_scalar || is_number(value), "can't assign a ", Py_TYPE(value)->tp_name, " to a torch.",
                 scalar_type_name(x.dtype()), "Tensor; convert it with torch.tensor first");
@@ -294,8 +315,8 @@ void set_item(const Tensor& x, PyObject* key, PyObject* value) {
     if (values.dim() > part.dim()) values = without_leading_ones(values);
     copy_(part, values.shape() == part.shape() ? values : expand(values, part.shape()));
   } else {
-    const Tensor values =
-        is_scalar ? full_values({}, get_scalar(value), x.dtype()) : to(get_tensor(value), x.dtype());
+    Tensor values = is_scalar ? full_values({}, get_scalar(value), x.dtype()) : get_tensor(value);
+    if (values.numel() == 1 && reader.has_only_a_mask()) values = to(values, x.dtype());
     index_put_(part, reader.indices(), without_leading_ones(values));
   }
 }

@@ -1,5 +1,6 @@
 // The operators of Tensor. They bypass the argument parser: an operator has two operands and no keywords.
 #include "bindings/arg_parser.h"
+#include "bindings/numpy.h"
 #include "bindings/overrides.h"
 #include "bindings/profiler.h"
 #include "ops/ops.h"
@@ -67,7 +68,14 @@ PyObject* subtract(PyObject* a, PyObject* b) {
   return guarded([&] { return wrap(rsub(get_tensor(b), get_scalar(a))); });
 }
 PyObject* divide(PyObject* a, PyObject* b) {
-  if (is_tensor(a) || !is_number(a)) return binary<Div>(a, b);
+  if (is_tensor(a)) return binary<Div>(a, b);
+  if (is_array(a)) {  // as for numbers: the reciprocal times the array
+    return guarded([&] {
+      const Object factor = checked(wrap(reciprocal(get_tensor(b))));
+      return PyNumber_Multiply(factor.get(), a);
+    });
+  }
+  if (!is_number(a)) Py_RETURN_NOTIMPLEMENTED;
   return guarded([&] { return wrap(div(get_scalar(a), get_tensor(b))); });
 }
 PyObject* power(PyObject* a, PyObject* b, PyObject* modulus) {
@@ -216,8 +224,17 @@ PyObject* overridable(PyObject* a, PyObject* b, Modulus... modulus) {
   return result;
 }
 
+/// tensor == array, which is the one comparison that PyTorch has for arrays.
+PyObject* equals_array(PyObject* a, PyObject* array) {
+  if (!buffer_dtype(array)) Py_RETURN_NOTIMPLEMENTED;
+  return guarded([&] { return wrap(elementwise(Eq{}, get_tensor(a), share_array(array, false))); });
+}
+
 PyObject* compare_values(PyObject* a, PyObject* b, int operation) {
-  if (!is_operand(b)) Py_RETURN_NOTIMPLEMENTED;
+  if (!is_operand(b)) {
+    if (operation == Py_EQ && is_array(b)) return equals_array(a, b);
+    Py_RETURN_NOTIMPLEMENTED;
+  }
   switch (operation) {
     case Py_EQ:
       return binary<Eq>(a, b);

@@ -100,6 +100,19 @@ void define_product_sum(const std::string& name) {
          });
 }
 
+/// lerp does not promote types, except that of a 0-dim weight.
+void check_lerp(const Tensor& a, const Tensor& b, const Operand& weight) {
+  const auto check = [&](const char* name, const Tensor& other) {
+    TG_CHECK(other.dtype() == a.dtype(), "expected dtype ", cpp_type_name(a.dtype()), " for `", name,
+             "` but got dtype ", cpp_type_name(other.dtype()));
+  };
+  check("end", b);
+  if (weight.is_tensor() && weight.tensor().dim() > 0) check("weight", weight.tensor());
+  TG_CHECK_AS(not_implemented, a.is_floating(), "\"lerp_kernel_", weight.is_tensor() ? "tensor" : "scalar",
+              "\" not implemented for '", scalar_type_name(a.dtype()),
+              "' (convert the operands with .float())");
+}
+
 void define_arithmetic() {
   for (const std::string name : {"add", "sub", "subtract"}) {
     const bool adds = name == "add";
@@ -175,10 +188,12 @@ void define_arithmetic() {
   }
   def_op("lerp(Tensor input, Tensor end, Operand weight, *, Tensor? out=None)",
          [](const Tensor& a, const Tensor& b, const Operand& weight) {
+           check_lerp(a, b, weight);
            return elementwise(Lerp{}, a, b, weight);
          });
   def_op("lerp_(Tensor input, Tensor end, Operand weight)",
          [](const Tensor& a, const Tensor& b, const Operand& weight) {
+           check_lerp(a, b, weight);
            return elementwise_(Lerp{}, a, b, weight);
          });
   define_product_sum<addcmul, addcmul_>("addcmul");
@@ -245,6 +260,8 @@ void define_logic() {
                  "where expected condition to be a boolean tensor, but got a tensor with "
                  "dtype ",
                  scalar_type_name(condition.dtype()));
+        if (a.is_tensor() && !b.is_tensor()) return where(condition, a.tensor(), b.scalar());
+        if (b.is_tensor() && !a.is_tensor()) return where(condition, a.scalar(), b.tensor());
         return elementwise(Where{}, condition, a, b);
       },
       As::function);

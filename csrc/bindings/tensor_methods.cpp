@@ -142,6 +142,7 @@ PyObject* convert(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObj
            "bool copy = False)");
     };
     auto take = [&](PyObject* value) {
+      if (is_dtype(value) && dtype) refuse(value);
       if (is_dtype(value))
         dtype = get_dtype(value);
       else if (is_tensor(value))

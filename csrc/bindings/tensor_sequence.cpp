@@ -37,7 +37,7 @@ PyObject* tensor_get_item(PyObject* self, PyObject* key) {
 
 int tensor_set_item(PyObject* self, PyObject* key, PyObject* value) {
   return guarded([&]() -> int {
-    TG_CHECK_TYPE(value, "tensors do not support item deletion");
+    TG_CHECK_TYPE(value, "Tensor does not support deleting items");
     PyObject* const operands[] = {self, key, value};
     if (overriding_types_exist && any_overrides(operands, 3)) [[unlikely]] {
       Py_DECREF(override_item("__setitem__", operands, 3));

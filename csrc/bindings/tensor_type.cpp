@@ -131,6 +131,9 @@ PyMemberDef members[] = {
 
 }  // namespace
 
+/// hash(x) == id(x), as programs that keep tables of tensors may rely on.
+Py_hash_t identity(PyObject* self) { return reinterpret_cast<Py_hash_t>(self); }
+
 PyObject* tensor_dict(PyObject* self, void*) {
   PyObject* dict = PyObject_GenericGetDict(self, nullptr);
   if (dict) track(self);
@@ -187,7 +190,7 @@ PyTypeObject* make_tensor_type() {
       {Py_tp_new, reinterpret_cast<void*>(tensor_new)},
       {Py_bf_getbuffer, reinterpret_cast<void*>(get_tensor_buffer)},
       {Py_bf_releasebuffer, reinterpret_cast<void*>(release_tensor_buffer)},
-      {Py_tp_hash, reinterpret_cast<void*>(PyBaseObject_Type.tp_hash)},
+      {Py_tp_hash, reinterpret_cast<void*>(identity)},
       {Py_tp_iter, reinterpret_cast<void*>(tensor_iterate)},
       {Py_mp_length, reinterpret_cast<void*>(tensor_length)},
       {Py_mp_subscript, reinterpret_cast<void*>(tensor_get_item)},

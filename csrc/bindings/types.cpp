@@ -58,8 +58,16 @@ PyGetSetDef dtype_attributes[] = {
     {"itemsize", dtype_itemsize, nullptr, "Bytes per element.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
-PyMethodDef dtype_methods[] = {{"__reduce__", dtype_reduce, METH_NOARGS, nullptr},
-                               {nullptr, nullptr, 0, nullptr}};
+PyObject* dtype_to_real(PyObject* self, PyObject*) {
+  const std::string_view name = self_name(self);
+  return Py_NewRef(name == "torch.complex64"    ? dtype_object(DType::float32)
+                   : name == "torch.complex128" ? dtype_object(DType::float64)
+                                                : self);
+}
+PyMethodDef dtype_methods[] = {
+    {"to_real", dtype_to_real, METH_NOARGS, "The type of the real part: the type itself if it is real."},
+    {"__reduce__", dtype_reduce, METH_NOARGS, nullptr},
+    {nullptr, nullptr, 0, nullptr}};
 
 PyObject* size_repr(PyObject* self) {
   Object list = Object::steal(PySequence_List(self));
@@ -87,8 +95,14 @@ PyObject* size_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
     Object tuple = checked(PyTuple_Type.tp_new(&PyTuple_Type, args, kwargs));
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(tuple.get()); ++i) {
       PyObject* item = PyTuple_GET_ITEM(tuple.get(), i);
-      TG_CHECK_TYPE(is_integer(item), "torch.Size() takes an iterable of 'int' (item ", i, " is '",
-                    Py_TYPE(item)->tp_name, "')");
+      if (PyLong_CheckExact(item)) continue;
+      const bool is_one_integer =
+          is_tensor(item) && get_tensor(item).numel() == 1 && !get_tensor(item).is_floating();
+      TG_CHECK_TYPE(is_integer(item) || PyBool_Check(item) || is_one_integer,
+                    "torch.Size() takes an iterable of 'int' (item ", i, " is '", Py_TYPE(item)->tp_name,
+                    "')");
+      PyTuple_SET_ITEM(tuple.get(), i, checked(PyNumber_Long(item)).release());
+      Py_DECREF(item);
     }
     return size_from_tuple(tuple.release());
   });
@@ -97,8 +111,12 @@ PyObject* size_subscript(PyObject* self, PyObject* key) {
   return size_from_tuple(PyTuple_Type.tp_as_mapping->mp_subscript(self, key));
 }
 PyObject* size_concat(PyObject* a, PyObject* b) {
-  if (!PyTuple_Check(a) || !PyTuple_Check(b)) Py_RETURN_NOTIMPLEMENTED;
   return size_from_tuple(PyTuple_Type.tp_as_sequence->sq_concat(a, b));
+}
+/// tuple + Size: Python asks the number slot of the right operand before it concatenates.
+PyObject* size_add(PyObject* a, PyObject* b) {
+  if (!PyTuple_Check(a) || !PyTuple_Check(b)) Py_RETURN_NOTIMPLEMENTED;
+  return size_concat(a, b);
 }
 PyObject* size_repeat(PyObject* a, Py_ssize_t n) {
   return size_from_tuple(PyTuple_Type.tp_as_sequence->sq_repeat(a, n));
@@ -109,6 +127,12 @@ PyObject* size_reduce(PyObject* self, PyObject*) {
 PyMethodDef size_methods[] = {{"numel", size_numel, METH_NOARGS, "The product of the sizes."},
                               {"__reduce__", size_reduce, METH_NOARGS, nullptr},
                               {nullptr, nullptr, 0, nullptr}};
+
+bool is_python_type(PyObject* object) {
+  return object == reinterpret_cast<PyObject*>(&PyFloat_Type) ||
+         object == reinterpret_cast<PyObject*>(&PyLong_Type) ||
+         object == reinterpret_cast<PyObject*>(&PyBool_Type);
+}
 
 // NumPy's scalar classes, for numbers that are not Python's.
 bool is_numpy_scalar(PyObject* object) {
@@ -125,8 +149,11 @@ bool is_numpy_scalar(PyObject* object) {
 }  // namespace
 
 PyObject* dtype_object(DType dtype) { return dtype_objects[static_cast<int>(dtype)]; }
-bool is_dtype(PyObject* object) { return Py_TYPE(object) == dtype_type; }
+bool is_dtype(PyObject* object) { return Py_TYPE(object) == dtype_type || is_python_type(object); }
 DType get_dtype(PyObject* object) {
+  if (object == reinterpret_cast<PyObject*>(&PyFloat_Type)) return DType::float64;
+  if (object == reinterpret_cast<PyObject*>(&PyLong_Type)) return DType::int64;
+  if (object == reinterpret_cast<PyObject*>(&PyBool_Type)) return DType::bool_;
   TG_CHECK_TYPE(is_dtype(object), "expected a torch.dtype, not ", Py_TYPE(object)->tp_name);
   TG_CHECK_TYPE(!self_foreign(object), "there are no tensors of type ", self_name(object),
                 " in tapegrad; use torch.float32 or another type");
@@ -295,6 +322,7 @@ int add_types(PyObject* module) {
                               {Py_tp_methods, size_methods},
                               {Py_mp_subscript, reinterpret_cast<void*>(size_subscript)},
                               {Py_sq_concat, reinterpret_cast<void*>(size_concat)},
+                              {Py_nb_add, reinterpret_cast<void*>(size_add)},
                               {Py_sq_repeat, reinterpret_cast<void*>(size_repeat)},
                               {0, nullptr}};
   PyType_Spec size_spec = {"tapegrad.Size", 0, 0, Py_TPFLAGS_DEFAULT, size_slots};

@@ -14,6 +14,7 @@ int add_types(PyObject* module);
 
 /// The dtype object of a type (borrowed).
 PyObject* dtype_object(DType dtype);
+/// Whether an object names a type of elements: a dtype, or Python's float, int or bool.
 bool is_dtype(PyObject* object);
 DType get_dtype(PyObject* object);
 /// torch.Size of a shape (a new reference).

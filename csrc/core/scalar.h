@@ -1,5 +1,9 @@
 // A Python number on its way into a kernel.
 #pragma once
+#include <cmath>
+#include <limits>
+#include <type_traits>
+
 #include "core/dtype.h"
 
 namespace tapegrad {
@@ -22,6 +26,22 @@ class Scalar {
       return is_floating() ? real_ != 0 : integer_ != 0;
     else
       return is_floating() ? static_cast<T>(real_) : static_cast<T>(integer_);
+  }
+  /// Whether an element of type T can hold the value. Unsigned types also hold the negatives of their values,
+  /// modulo 2^n; bool holds everything.
+  template <class T>
+  bool fits() const {
+    using Limits = std::numeric_limits<T>;
+    if constexpr (std::is_same_v<T, bool>) return true;
+    if (is_floating()) {
+      if (Limits::has_infinity && !std::isfinite(real_)) return true;
+      return real_ >= static_cast<double>(Limits::lowest()) && real_ <= static_cast<double>(Limits::max());
+    }
+    if constexpr (std::is_integral_v<T>) {
+      constexpr int64_t largest = Limits::max(), smallest = Limits::is_signed ? Limits::lowest() : -largest;
+      return integer_ >= smallest && integer_ <= largest;
+    }
+    return true;
   }
   double to_double() const { return to<double>(); }
   int64_t to_int() const { return to<int64_t>(); }

@@ -11,10 +11,12 @@ TAPEGRAD_INLINE Vec<T> zero_like(const Vec<T>&) {
   return Vec<T>(0);
 }
 
-/// a to the power of b, for integers; the caller has refused negative exponents.
+/// a to the power of b, for integers; to a negative power rounded towards zero, and 0 for a = 0.
 template <Integral T>
 TAPEGRAD_INLINE Vec<T> integer_pow(Vec<T> a, SameVec<T> b) {
   return map_lanes(a, b, [](T base, T exponent) {
+    if (exponent < 0)
+      return static_cast<T>(base == 1 || (base == T(-1) && exponent % 2 == 0) ? 1 : base == T(-1) ? -1 : 0);
     UnsignedBits<T> result = 1, square = static_cast<UnsignedBits<T>>(base);
     for (; exponent > 0; exponent = static_cast<T>(exponent / 2)) {
       if (exponent % 2) result = static_cast<UnsignedBits<T>>(result * square);

@@ -69,9 +69,11 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   return elementwise(Where{}, condition, a, b);
 }
 Tensor where(const Tensor& condition, const Tensor& a, Scalar b) {
+  check_fits(b, wrap_scalar(b, a).dtype());
   return elementwise(Where{}, condition, a, b);
 }
 Tensor where(const Tensor& condition, Scalar a, const Tensor& b) {
+  check_fits(a, wrap_scalar(a, b).dtype());
   return elementwise(Where{}, condition, a, b);
 }
 
@@ -85,10 +87,15 @@ void check_alpha(const Tensor& a, const Operand& b, Scalar alpha) {
   TG_CHECK(!alpha.is_boolean() || dtype == DType::bool_, "Boolean alpha only supported for Boolean results.");
   TG_CHECK(is_floating(dtype) || !alpha.is_floating(),
            "For integral input tensors, argument alpha must not be a floating point number.");
+  check_fits(alpha, dtype);
 }
 
-Tensor times(const Operand& b, Scalar alpha) { return b.is_tensor() ? mul(b.tensor(), alpha) : Tensor(); }
+Tensor times(const Operand& b, Scalar alpha) {
+  if (b.tensor().dtype() == DType::bool_ && !alpha.is_floating()) alpha = alpha.to<bool>();
+  return mul(b.tensor(), alpha);
+}
 Scalar scaled(Scalar b, Scalar alpha) {
+  if (b.is_boolean() && !alpha.is_floating()) return Scalar(b.to<bool>() && alpha.to<bool>());
   if (b.is_floating() || alpha.is_floating()) return Scalar(b.to_double() * alpha.to_double());
   return Scalar(b.to_int() * alpha.to_int());
 }
@@ -107,6 +114,8 @@ Tensor clamp_input(const Tensor& x, std::optional<Scalar> low, std::optional<Sca
   const Operand operands[] = {Operand(x), Operand(low ? *low : *high), Operand(high ? *high : *low)};
   DType dtype = result_type(operands);
   if (dtype == DType::bool_) dtype = DType::int64;
+  for (const std::optional<Scalar>& bound : {low, high})
+    if (bound) check_fits(*bound, dtype);
   return dtype == x.dtype() ? x : cast_values(x, dtype);
 }
 
@@ -213,21 +222,14 @@ const Tensor& divide_(const Tensor& self, const Operand& b, std::optional<std::s
 
 namespace {
 
-bool has_negative(const Operand& exponent) {
-  if (!exponent.is_tensor()) return exponent.scalar().to_int() < 0;
-  const Tensor values = cast_values(exponent.tensor(), DType::int64);
-  const Tensor flat = values.is_contiguous() ? values : contiguous_values(values);
-  return std::any_of(flat.data<int64_t>(), flat.data<int64_t>() + flat.numel(),
-                     [](int64_t v) { return v < 0; });
-}
-
 // Integer powers are exact; everything else is computed in floating point.
 bool is_integer_pow(const Operand& a, const Operand& b) {
   const Operand operands[] = {a, b};
   return !is_floating(result_type(operands));
 }
 void check_integer_pow(const Operand& exponent) {
-  TG_CHECK(!has_negative(exponent), "Integers to negative integer powers are not allowed.");
+  TG_CHECK(exponent.is_tensor() || exponent.scalar().to_int() >= 0,
+           "Integers to negative integer powers are not allowed.");
 }
 }  // namespace
 

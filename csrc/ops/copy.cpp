@@ -140,7 +140,20 @@ Tensor contiguous_values(const Tensor& tensor) {
   return out;
 }
 
+void check_fits(Scalar value, DType dtype) {
+  dispatch(dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    constexpr const char* integers[] = {"int8_t", "int16_t", "int", "int64_t"};
+    TG_CHECK(value.fits<T>(), "value cannot be converted to type ",
+             std::is_same_v<T, uint8_t>    ? "uint8_t"
+             : std::is_floating_point_v<T> ? "float"
+                                           : integers[std::countr_zero(sizeof(T))],
+             " without overflow: it is out of the range of ", dtype_name(dtype));
+  });
+}
+
 void fill_values(const Tensor& target, Scalar value) {
+  check_fits(value, target.dtype());
   if (target.is_contiguous() && target.numel() <= kElementwiseGrain) {
     dispatch(target.dtype(), [&](auto tag) {
       using T = typename decltype(tag)::type;

@@ -13,7 +13,9 @@ void copy_values(const Tensor& target, const Tensor& source);
 Tensor cast_values(const Tensor& tensor, DType dtype);
 /// A row-major copy.
 Tensor contiguous_values(const Tensor& tensor);
-/// Writes one value everywhere.
+/// Refuses a number that is out of the range of a type.
+void check_fits(Scalar value, DType dtype);
+/// Writes one value, which must be in the range of the type, everywhere.
 void fill_values(const Tensor& target, Scalar value);
 Tensor full_values(IntSpan shape, Scalar value, DType dtype);
 /// Gives an out= tensor the shape of the result; only tensors that own their whole storage may grow.

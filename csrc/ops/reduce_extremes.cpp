@@ -289,8 +289,9 @@ std::tuple<Tensor, Tensor> median_along(const char* node_name, bool ignore_nan, 
 Tensor median_of_all(const char* node_name, bool ignore_nan, const Tensor& x) {
   check_median_type(x);
   if (x.numel() == 0)
-    return x.is_floating() ? full_values({}, std::nan(""), x.dtype())
-                           : full_values({}, std::numeric_limits<int64_t>::min(), x.dtype());
+    return x.is_floating()
+               ? full_values({}, std::nan(""), x.dtype())
+               : cast_values(full_values({}, std::numeric_limits<int64_t>::min(), DType::int64), x.dtype());
   const Tensor flat = make_view(contiguous_values(x), {{x.numel()}}, {{1}}, 0);
   const Tensor out =
       select_along(flat, 0, false, [&](const auto* row, int64_t n, std::vector<int64_t>& scratch) {

@@ -41,6 +41,7 @@ from ._legacy import (
     LongTensor,
     ShortTensor,
     set_default_tensor_type,
+    typename,
 )
 from ._tensor import (
     TypedStorage,
@@ -52,7 +53,6 @@ from ._tensor import (
     is_storage,
     is_tensor,
     numel,
-    typename,
 )
 from .autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
@@ -62,8 +62,8 @@ newaxis = None
 # Loaded on first use, so that `import tapegrad` stays fast.
 _SUBMODULES = {
     "accelerator", "amp", "autograd", "backends", "compiler", "cpu", "cuda", "distributions", "fft", "func",
-    "jit", "linalg", "mps", "nn", "optim", "overrides", "profiler", "serialization", "special", "utils",
-    "version", "xpu",
+    "jit", "linalg", "mps", "nn", "optim", "overrides", "profiler", "return_types", "serialization", "special",
+    "utils", "version", "xpu",
 }  # fmt: skip
 _LAZY_NAMES = {
     "autocast": "amp",

@@ -11,7 +11,7 @@ class finfo:
     """Limits of a floating-point type: bits, eps, max, min, tiny, smallest_normal, resolution."""
 
     def __init__(self, dtype: Any = None) -> None:
-        dtype = _C.get_default_dtype() if dtype is None else dtype
+        dtype = _C.get_default_dtype() if dtype is None else _OF_PYTHON.get(dtype, dtype)
         if not dtype.is_floating_point:
             raise TypeError(
                 f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{dtype}'"
@@ -36,6 +36,8 @@ class finfo:
     __hash__ = object.__hash__
 
 
+_OF_PYTHON = {float: _C.float64, int: _C.int64, bool: _C.bool}
+
 # Binary digits of the significand, and one more than the largest exponent.
 _FLOATING = {
     "torch.float32": (24, 128),
@@ -49,6 +51,7 @@ class iinfo:
     """Limits of an integer type: bits, min, max."""
 
     def __init__(self, dtype: Any) -> None:
+        dtype = _OF_PYTHON.get(dtype, dtype)
         if dtype.is_floating_point or dtype.is_complex:
             raise TypeError(
                 f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{dtype}'"
@@ -61,7 +64,7 @@ class iinfo:
         self.dtype = str(dtype).removeprefix("torch.")
 
     def __repr__(self) -> str:
-        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
+        return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, iinfo) and self.dtype == other.dtype

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any
 
 from . import _C
@@ -68,7 +69,23 @@ def dtype_of(kind: Any) -> Any:
         if prefix == "torch.cuda" and name in _DTYPES:
             raise AssertionError("Torch not compiled with CUDA enabled: tapegrad runs on the CPU only")
         raise ValueError(f"invalid type: '{kind}'")
+    if isinstance(kind, type):
+        raise ValueError(f"invalid type: '{_qualified_name(kind)}'")
     raise TypeError("dtype must be a type, str, or dtype object")
+
+
+def _qualified_name(kind: type) -> str:
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    return module + kind.__qualname__
+
+
+def typename(obj: Any) -> str:
+    """The name of a tensor's type, of a class, or of the class of another object."""
+    if isinstance(obj, _C.Tensor):
+        return type_name(obj.dtype)
+    if isinstance(obj, ModuleType):
+        return obj.__name__
+    return _qualified_name(obj if isinstance(obj, type) else type(obj))
 
 
 def set_default_tensor_type(t: Any) -> None:

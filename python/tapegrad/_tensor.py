@@ -323,14 +323,5 @@ def numel(input: Tensor) -> int:
     return input.numel()
 
 
-def typename(obj: Any) -> str:
-    """The name of a tensor's type, or of the class of another object."""
-    return (
-        _legacy.type_name(obj.dtype)
-        if isinstance(obj, Tensor)
-        else f"{type(obj).__module__}.{type(obj).__qualname__}"
-    )
-
-
 Tensor._make_subclass = staticmethod(_C._make_subclass)
 Tensor.layout = _dtypes.strided

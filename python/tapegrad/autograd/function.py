@@ -85,6 +85,7 @@ class Function:
     apply = classmethod(_C._apply_function)
 
 
+Function._backward_cls = _C._backward_class("FunctionBackward", Function)
 _C._set_function_base(Function)
 
 

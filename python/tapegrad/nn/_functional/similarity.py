@@ -49,7 +49,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
         return _C.empty((*tensor.shape, num_classes), dtype=_C.int64)
-    if num_classes > 0 and "__torch_function__" in type(tensor).__dict__:
+    if num_classes > 0 and type(tensor) is not Tensor and "__torch_function__" in type(tensor).__dict__:
         # Inside vmap the values of the examples cannot be looked at.
         return (tensor.unsqueeze(-1) == _C.arange(num_classes)).to(_C.int64)
     if int(tensor.min()) < 0:
@@ -57,8 +57,6 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     largest = int(tensor.max())
     if num_classes == -1:
         num_classes = largest + 1
-    elif num_classes < 1:
-        raise RuntimeError("num_classes should be positive")
     elif largest >= num_classes:
         raise RuntimeError("Class values must be smaller than num_classes.")
     return _C.zeros((*tensor.shape, num_classes), dtype=_C.int64).scatter_(-1, tensor.unsqueeze(-1), 1)

@@ -1,0 +1,103 @@
+# ruff: noqa: E501
+"""One-line programs for test_torch_parity_programs.py, by topic."""
+
+CORE = """
+torch.zeros(2, dtype=float), torch.eye(2, dtype=int), torch.empty(1, dtype=bool).dtype
+T([1, 2]).sum(dtype=float), torch.arange(3, dtype=float), T([1]).to(float), nn.Linear(1, 1, dtype=float).weight.dtype
+torch.zeros(2, dtype=str)
+torch.promote_types(float, int), torch.finfo(float), torch.iinfo(int)
+torch.iinfo(torch.int64), torch.iinfo(torch.uint8)
+[dtype.to_real() for dtype in (torch.float64, torch.int64, torch.complex64, torch.complex128)]
+torch.typename(3), torch.typename(nn.ReLU), torch.typename(math), torch.typename(torch.Size([1]))
+T([1.5]).type(int)
+T([1.5]).type(np.float32)
+T([1.5]).to(torch.float64, torch.float32)
+(3,) + torch.Size([1, 2])
+torch.Size([T(3), np.int64(2), True])
+torch.Size(T([3, 4]))
+torch.Size([T([3, 4])])
+x = T(1); hash(x) == id(x)
+x = T([1, 2]); x == np.array([1, 2]), np.array([1.0, 2]) == x, x == np.array(1), x == np.array("a"), x != np.array([1, 2])
+T([1, 2]) == np.array([1, 2, 3])
+np.array([1.0, 2]) / T([1, 2]), np.array([1, 2]) / T([2.0, 4])
+torch.return_types.sort, isinstance(T([2, 1]).sort(), torch.return_types.sort)
+pickle.loads(pickle.dumps(T([2, 1]).sort())), copy.copy(T([[1, 2]]).max(1))
+torch.autograd.Variable(torch.ones(1), requires_grad=True, volatile=True)
+torch.set_grad_enabled("a")
+torch.autograd.Function.apply(T([1.0]))
+"""
+
+NUMBERS = """
+torch.full((2,), 300, dtype=torch.uint8)
+torch.full((2,), -255, dtype=torch.uint8), torch.full((2,), 2, dtype=torch.bool), torch.full((2,), 255.5, dtype=torch.int16)
+torch.full((2,), -256, dtype=torch.uint8)
+torch.full((2,), -0.5, dtype=torch.uint8)
+torch.full((2,), 128, dtype=torch.int8)
+torch.full((2,), 2**40, dtype=torch.int32)
+torch.full((2,), 1e40)
+torch.full((2,), float("inf")), torch.full((2,), float("nan"))
+torch.full((2,), float("inf"), dtype=torch.int64)
+torch.full((2,), float("nan"), dtype=torch.int16)
+torch.ones(2).fill_(1e40)
+torch.ones(2, dtype=torch.uint8).masked_fill_(T([True, False]), 300)
+torch.ones(2, dtype=torch.uint8).index_fill_(0, T([0]), 300)
+torch.ones(2, dtype=torch.uint8).scatter_(0, T([0]), 300)
+torch.ones(2, dtype=torch.int8).clamp(max=300)
+torch.where(T([True, False]), T([1, 2], dtype=torch.uint8), 300)
+torch.where(T([True, False]), 300, T([1, 2], dtype=torch.uint8))
+F.pad(torch.ones(2), (1, 1), value=1e40)
+x = torch.zeros(3, dtype=torch.uint8); x[0] = 300; x
+x = torch.zeros(3); x[[0]] = 1e40; x
+torch.ones(2, dtype=torch.uint8) + 300, torch.ones(2) * 1e40, torch.ones(2) > 1e40
+torch.add(T([1], dtype=torch.int8), T([1], dtype=torch.int8), alpha=200)
+torch.add(T([True]), T([True]), alpha=2), torch.add(T([True]), True, alpha=2), torch.add(T([True]), 1, alpha=2)
+x = T([False]); x.add_(T([True]), alpha=2); x
+T([2, 1, -1, -1, 0]) ** T([-1, -1, -1, -2, -1]), 2 ** T([-1]), T(2) ** T(-1)
+x = T([2]); x.pow_(T([-1])); x
+T([2]) ** -1
+torch.lerp(T([1, 2]), T([3, 4]), 0.5)
+torch.lerp(T([1.0, 2]), T([3, 4]), 0.5)
+torch.lerp(T([1.0, 2]), T([3.0, 4]), T([0.5, 0.5]).double())
+torch.lerp(T([1.0, 2]), T([3.0, 4]), T(0.5).double())
+"""
+
+FLAGS = """
+torch.ones(2, 3).sum(0, 1)
+torch.ones(2, 3).mean(0, keepdim=1)
+torch.ones(2, 3).argmax(1, 1)
+torch.ones(2, 3).topk(1, 0, 1, 1)
+torch.ones(2, requires_grad=1)
+torch.ones(2).requires_grad_(1)
+torch.ones(2).std(0, unbiased=0)
+torch.ones(2).std(0, keepdim=np.bool_(True))
+torch.isclose(T([1.0]), T([1.0]), equal_nan=1)
+F.relu(torch.ones(2), None), F.silu(torch.ones(2), 1)
+"""
+
+INDEXING = """
+x = torch.zeros(3); x[[0, 1]] = T([1, 2]); x
+x = torch.zeros(3, dtype=torch.long); x[[0]] = T([1.7]); x
+x = torch.zeros(3); x[x == 0] = T([1, 2, 3]); x
+x = torch.zeros(3); x[x == 0] = T([2]); x
+x = torch.zeros(3); x[T(0)] = T([2]); x
+x = torch.zeros(3, 3); x[:, [0]] = T(2); x
+x = torch.zeros(3, 3); x[1:, 0] = T([2, 3]); x
+torch.zeros(2, 2)[[[0, 1], [1, 0]]]
+torch.arange(4).reshape(2, 2)[[slice(0, 1), 1]]
+torch.zeros(2)[T([0, 1], dtype=torch.uint8)]
+T(5)[:]
+x = T(5); x[0] = 1; x
+x = T(5); x[0:1] = 1; x
+x = torch.zeros(2); x.__delitem__(0)
+"""
+
+LOSSES = """
+F.one_hot(T([0, 2]), 2)
+F.one_hot(T([0, 2]), 0)
+F.one_hot(T([0, 2]), 4)
+F.mse_loss(T([1.0]), T([1.0]), reduction=None)
+F.nll_loss(T([[1.0, 2]]), T([1]), reduction=3)
+F.cross_entropy(T([[1.0, 2]]), T([1]), reduction=[1])
+"""
+
+PROGRAMS = [line for topic in (CORE, NUMBERS, FLAGS, INDEXING, LOSSES) for line in topic.strip().split("\n")]
