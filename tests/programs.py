@@ -25,6 +25,14 @@ pickle.loads(pickle.dumps(T([2, 1]).sort())), copy.copy(T([[1, 2]]).max(1))
 torch.autograd.Variable(torch.ones(1), requires_grad=True, volatile=True)
 torch.set_grad_enabled("a")
 torch.autograd.Function.apply(T([1.0]))
+torch.arange(2.5, dtype=torch.long), torch.arange(3.9, 0.1, -1, dtype=torch.long), torch.arange(2.5, dtype=torch.int32)
+torch.arange(0, 2.5, 0.5, dtype=torch.long)
+torch.zeros(2, None)
+torch.zeros([2, 1.5])
+torch.ones(3).T
+torch.ones(2, 3).to(torch.float64, 1)
+torch.ones(2, 3).to(torch.float64, non_blocking=1)
+F.rrelu(T([-1.0, -2, 3, -4]), training=True), F.rrelu(torch.full((20,), -1.0).double(), training=True), torch.rand(1)
 """
 
 NUMBERS = """
@@ -98,6 +106,77 @@ F.one_hot(T([0, 2]), 4)
 F.mse_loss(T([1.0]), T([1.0]), reduction=None)
 F.nll_loss(T([[1.0, 2]]), T([1]), reduction=3)
 F.cross_entropy(T([[1.0, 2]]), T([1]), reduction=[1])
+F.cross_entropy(T([[1.0, 2]]), T([0]), weight=T([1, 1]))
+F.nll_loss(T([[1.0, 2]]), T([0]), weight=T([1.0, 1]).double())
+F.binary_cross_entropy(T([0.3]), T([1]))
+F.binary_cross_entropy(T([0.3]), T([1.0]).double())
+F.binary_cross_entropy_with_logits(T([0.3]), T([1]))
+F.binary_cross_entropy_with_logits(T([0.3]), T([True]))
+F.binary_cross_entropy_with_logits(T([1]), T([1.0]))
+F.pad(None, (1, 1))
+F.pad(torch.ones(2), 1)
+F.pad(torch.ones(2), (1, 1), None)
+F.bilinear(torch.ones(2, 2), None, torch.ones(2, 2, 2))
+F.adaptive_avg_pool2d(torch.ones(5), 2)
+F.adaptive_max_pool2d(torch.ones(2, 5, 5), (None, 2)).shape
+nn.LSTM(2, 3)(torch.ones(1, 1, 2).double())
 """
 
-PROGRAMS = [line for topic in (CORE, NUMBERS, FLAGS, INDEXING, LOSSES) for line in topic.strip().split("\n")]
+PRODUCTS = """
+F.linear(torch.ones(4, 2).double(), torch.ones(3, 2), torch.ones(3))
+F.linear(torch.ones(4, 2), torch.ones(3, 2), torch.ones(3).double())
+F.linear(torch.ones(4, 2).double(), torch.ones(3, 2))
+torch.addmm(torch.ones(2).double(), torch.ones(2, 2), torch.ones(2, 2))
+torch.bmm(torch.ones(1, 2, 2), torch.ones(1, 2, 2).double())
+torch.ones(2, 2) @ torch.ones(2).double()
+torch.ones(2) @ torch.ones(2).double()
+torch.ones(1, 2, 2) @ torch.ones(1, 2, 2).double()
+torch.einsum(torch.ones(2, 3), [0, 1], torch.ones(3, 4), [1, 2], [0, 2]), torch.einsum(T([1.0, 2]), [7], T([3.0]), [30])
+torch.einsum(torch.arange(8.0).view(2, 2, 2), [..., 0, 1], torch.ones(2), [1])
+torch.einsum("ij")
+torch.einsum()
+torch.einsum(3)
+torch.einsum("ij", 3)
+torch.einsum("ij,jk", torch.ones(2, 2), None)
+torch.einsum(torch.ones(2), [52])
+"""
+
+WRITING = """
+o = torch.empty(3); torch.add(T([1.0, 2]), 1, out=o), o
+o = torch.empty(1); torch.sum(T([[1.0, 2]]), 0, out=o), o
+x = torch.ones(1, 2); o = torch.ones(2, 2); torch.add(x, o, out=x)
+o = (torch.empty(0), torch.empty(0, dtype=torch.long)); tuple(torch.max(T([[1.0, 2]]), 1, out=o)), tuple(torch.min(T([1.0, 2]), 0, out=o))
+x = torch.ones(2, requires_grad=True); y = x * 1; y.eq_(1); y.sum().backward(); x.grad, y.grad_fn.name()
+x = torch.ones(2, requires_grad=True); y = x * 1; y.gt_(T([0.0, 2])); y.sum().backward(); x.grad, y.grad_fn.name(), y
+x = torch.ones(2, requires_grad=True); (x * 1).fill_(1).grad_fn.name(), (x * 1).fill_(T(1.0)).grad_fn.name()
+torch.var(T([1.0])), torch.std(torch.ones(3, 1), 1)
+torch.std_mean(torch.ones(1)), torch.var(torch.ones(2), correction=2)
+torch.zeros(3).put_(T([0]), T([1.0, 2]))
+torch.zeros(3).index_copy(0, T([0.0]), T([1.0]))
+p = nn.Parameter(torch.ones(1)); p.grad = torch.ones(1); s = torch.optim.SGD([p], 0.1); s.register_step_post_hook(lambda o, a, k: l.append((a, k))); l = []; s.step(); l
+"""
+
+OPERANDS = """
+torch.eq(T([1, 2]), None)
+T([1, 2]).eq("a")
+torch.lt(T([1]))
+T([1.0]).floor_divide(None)
+torch.pow(T([1.0]), "a")
+torch.remainder(T([1.0]), [1])
+torch.add(T([1.0]), "a")
+torch.mul(T([1.0]), None)
+torch.relu(T([True]))
+F.gelu(T([1]))
+torch.round(T([True]))
+T([1.0]) << 1
+T([True]) // T([True])
+T([True]) ** T([True])
+torch.bitwise_and(torch.ones(2), torch.ones(3))
+"""
+
+
+PROGRAMS = [
+    line
+    for topic in (CORE, NUMBERS, FLAGS, INDEXING, LOSSES, PRODUCTS, WRITING, OPERANDS)
+    for line in topic.strip().split("\n")
+]

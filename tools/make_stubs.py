@@ -31,6 +31,7 @@ TYPES = {
     "str": "str",
     "dtype": "_dtype | type[_float]",
     "any": "Any",
+    "any[*]": "Any",
 }
 HEADER = '''"""The extension module. Made by tools/make_stubs.py from the operations' signatures."""
 

@@ -48,11 +48,34 @@ bool takes_count(const Overload& overload, const Call& call) {
   return count >= overload.required && count <= static_cast<Py_ssize_t>(overload.parameters.size());
 }
 
+constexpr std::string_view kEither = "Tensor or Number";
+
+/// PyTorch has an overload for a tensor and another for a number as the second operand, except in + - * /.
+bool has_two_forms(const Operation& operation) {
+  constexpr std::string_view single[] = {"add",      "sub", "subtract", "mul",
+                                         "multiply", "div", "divide",   "copy"};
+  std::string_view name = operation.name;
+  if (name.ends_with('_')) name.remove_suffix(1);
+  if (std::find(std::begin(single), std::end(single), name) != std::end(single)) return false;
+  const auto& parameters = operation.overloads[0].parameters;
+  return parameters.size() > 1 && parameters[1].kind == Kind::operand;
+}
+
 [[noreturn]] void fail_ambiguous(const Operation& operation, const Call& call) {
+  const bool two_forms = has_two_forms(operation);
   std::string expected;
   int listed = 0;
   for (const Overload& overload : operation.overloads)
-    if (!overload.deprecated && ++listed) expected += "\n * " + describe(overload, call.is_method);
+    if (!overload.deprecated) {
+      const std::string form = describe(overload, call.is_method);
+      for (const char* type : {"Tensor", "Number"}) {
+        const size_t operand = two_forms ? form.rfind(kEither) : std::string::npos;
+        ++listed;
+        expected += "\n * " + form.substr(0, operand);
+        if (operand == std::string::npos) break;
+        expected += type + form.substr(operand + kEither.size());
+      }
+    }
   fail(ErrorKind::type, operation.name, "() received an invalid combination of arguments - got (",
        given_types(call), "), but expected ", listed > 1 ? "one of:" + expected : expected.substr(4));
 }
@@ -80,12 +103,35 @@ bool takes_count(const Overload& overload, const Call& call) {
   fail(ErrorKind::type, operation.name, "() missing ", missing, " required positional arguments: ", names);
 }
 
+/// The size that is no integer among sizes that begin with an integer, and its position; {0, null} if there
+/// is none.
+std::pair<Py_ssize_t, PyObject*> wrong_size(const Parameter& parameter, const Mismatch& mismatch,
+                                            const Call& call) {
+  if (parameter.kind != Kind::integers) return {0, nullptr};
+  PyObject* object = mismatch.object;
+  if (parameter.varargs && mismatch.position < call.count && call.args[mismatch.position] != object) {
+    Py_ssize_t i = mismatch.position;
+    while (i < call.count && call.args[i] != object) ++i;
+    return {i - mismatch.position, object};
+  }
+  if (!PyTuple_Check(object) && !PyList_Check(object)) return {0, nullptr};
+  Py_ssize_t i = 0;
+  const Py_ssize_t count = PySequence_Fast_GET_SIZE(object);
+  while (i < count && is_integer(PySequence_Fast_GET_ITEM(object, i))) ++i;
+  if (i == 0 || i == count) return {0, nullptr};
+  return {i, PySequence_Fast_GET_ITEM(object, i)};
+}
+
 [[noreturn]] void fail_wrong_type(const Operation& operation, const Overload& overload,
                                   const Mismatch& mismatch, const Call& call) {
   const Parameter& parameter = overload.parameters[static_cast<size_t>(mismatch.position)];
   if (PyUnicode_CompareWithASCIIString(parameter.name, "reduction") == 0)
     fail(ErrorKind::value, PyUnicode_AsUTF8(checked(PyObject_Str(mismatch.object)).get()),
          " is not a valid value for reduction; choose 'none', 'mean' or 'sum'.");
+  if (const auto [position, size] = wrong_size(parameter, mismatch, call); size)
+    fail(ErrorKind::type, operation.name, "(): argument '", PyUnicode_AsUTF8(parameter.name),
+         "' failed to unpack the object at pos ", position + 1,
+         " with error \"type must be tuple of ints,but got ", type_text(size), "\"");
   const std::string expected =
       parameter.text.substr(0, parameter.text.find_last_of(' ', parameter.text.find(" =") - 1));
   const bool by_position = mismatch.position < call.count;
@@ -106,7 +152,8 @@ void explain(const Operation& operation, const Overload& meant, const Mismatch& 
   const auto candidates =
       std::count_if(operation.overloads.begin(), operation.overloads.end(),
                     [&](const Overload& overload) { return takes_count(overload, call); });
-  if (operation.overloads.size() > 1 && candidates != 1) fail_ambiguous(operation, call);
+  if ((operation.overloads.size() > 1 && candidates != 1) || has_two_forms(operation))
+    fail_ambiguous(operation, call);
   switch (mismatch.reason) {
     case Fit::too_many:
       fail_too_many(operation, meant, call);

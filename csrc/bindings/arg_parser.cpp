@@ -68,7 +68,7 @@ Parameter parse_parameter(std::string_view text) {
       {"Operand", Kind::operand}, {"Scalar", Kind::scalar},    {"int", Kind::integer},
       {"int[]", Kind::integers},  {"int[1]", Kind::integers},  {"int[*]", Kind::integers},
       {"float", Kind::real},      {"bool", Kind::boolean},     {"str", Kind::string},
-      {"dtype", Kind::dtype},     {"any", Kind::any}};
+      {"dtype", Kind::dtype},     {"any", Kind::any},          {"any[*]", Kind::any}};
   static const std::map<std::string_view, std::string_view> aliases = {
       {"dim", "axis"}, {"keepdim", "keepdims"}, {"input", "x"}, {"other", "x2"}};
   Parameter parameter;
@@ -126,6 +126,8 @@ bool accepts(const Parameter& parameter, PyObject* object) {
   return false;
 }
 
+bool is_anything(PyObject*) { return true; }
+
 bool same_name(PyObject* a, PyObject* b) { return a == b || (b && PyUnicode_Compare(a, b) == 0); }
 
 /// Puts the arguments of a call into one slot per parameter.
@@ -139,9 +141,11 @@ Mismatch bind(const Overload& overload, const Call& call, PyObject** slots, Obje
   Py_ssize_t used = 0;
   for (int i = 0; i < overload.positional && used < count; ++i) {
     const Parameter& parameter = parameters[i];
-    const auto is_member = parameter.kind == Kind::tensors ? is_tensor : is_integer;
+    const auto is_member = parameter.kind == Kind::any       ? is_anything
+                           : parameter.kind == Kind::tensors ? is_tensor
+                                                             : is_integer;
     // A function of a tensor takes its sizes as one tuple: reshape(x, (2, 3)).
-    const bool spread = parameter.varargs && (parameter.kind == Kind::tensors || i == 0 || call.is_method);
+    const bool spread = parameter.varargs && (parameter.kind != Kind::integers || i == 0 || call.is_method);
     if (spread && is_member(args[used])) {
       const Py_ssize_t rest = count - used;
       gathered = Object::steal(PyTuple_New(rest));
@@ -376,6 +380,10 @@ PyObject* finish_result(const Overload& overload, int arity, PyObject* const* sl
     const std::string_view name = Argument<std::string_view>::get(overload.parameters[i].name);
     if (name == "out") {
       if (is_tensor(result)) {
+        for (int operand = 0; operand < arity && is_tensor(value); ++operand)
+          TG_CHECK(slots[operand] != value || get_tensor(value).shape() == get_tensor(result).shape(),
+                   "output with shape ", to_string(get_tensor(value).shape()),
+                   " doesn't match the broadcast shape ", to_string(get_tensor(result).shape()));
         place_result(overload, value, result);
         owned = Object::borrow(value);
         continue;

@@ -9,9 +9,9 @@
 // Types of parameters: Tensor, Tensor[], Operand (Tensor or number), Scalar, int, int[], float, bool, str,
 // dtype, any (PyObject*); with "?" they may be None (a Tensor is then undefined, others std::nullopt).
 // "int[1]" is a list that may also be one int. "int[*]" may be written as several positional arguments:
-// view(2, 3); "Tensor[*]" likewise. A signature that ends with " deprecated" is only tried after the others.
-// Leading parameters go to the C++ function in order; further ones are handled here for every operation: out,
-// requires_grad, device, layout, pin_memory, memory_format, non_blocking. After the signature
+// view(2, 3); "Tensor[*]" and "any[*]" likewise. A signature that ends with " deprecated" is only tried after
+// the others. Leading parameters go to the C++ function in order; further ones are handled here for every
+// operation: out, requires_grad, device, layout, pin_memory, memory_format, non_blocking. After the signature
 // "-> (values, indices)" names the results: a named tuple.
 #pragma once
 #include <string>

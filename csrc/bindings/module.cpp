@@ -9,6 +9,7 @@
 #include "bindings/register.h"
 #include "core/memory.h"
 #include "core/parallel.h"
+#include "core/warning.h"
 #include "kernels/blas.h"
 #include "kernels/kernels.h"
 #include "ops/install.h"
@@ -75,6 +76,7 @@ PYBIND11_MODULE(_C, module) {
   install_gradient_ops();
   LongWork::begin = [] { return static_cast<void*>(PyEval_SaveThread()); };
   LongWork::end = [](void* state) { PyEval_RestoreThread(static_cast<PyThreadState*>(state)); };
+  show_warning = warn;
   py::register_exception_translator([](std::exception_ptr pointer) {
     try {
       if (pointer) std::rethrow_exception(pointer);

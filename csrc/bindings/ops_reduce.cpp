@@ -91,21 +91,25 @@ void define_reduce_ops() {
 
   def_op("max(Tensor input)", OfAll(max));
   def_op("max(Tensor input, Tensor other, *, Tensor? out=None)", larger);
-  def_op("max(Tensor input, int dim, bool keepdim=False) -> (values, indices)", AlongDim(max));
+  def_op("max(Tensor input, int dim, bool keepdim=False, *, any out=None) -> (values, indices)",
+         AlongDim(max));
   def_op("min(Tensor input)", OfAll(min));
   def_op("min(Tensor input, Tensor other, *, Tensor? out=None)", smaller);
-  def_op("min(Tensor input, int dim, bool keepdim=False) -> (values, indices)", AlongDim(min));
+  def_op("min(Tensor input, int dim, bool keepdim=False, *, any out=None) -> (values, indices)",
+         AlongDim(min));
   def_op("amax(Tensor input, int[1]? dim=None, bool keepdim=False, *, Tensor? out=None)", amax);
   def_op("amin(Tensor input, int[1]? dim=None, bool keepdim=False, *, Tensor? out=None)", amin);
-  def_op("aminmax(Tensor input, *, int? dim=None, bool keepdim=False) -> (min, max)", aminmax);
+  def_op("aminmax(Tensor input, *, int? dim=None, bool keepdim=False, any out=None) -> (min, max)", aminmax);
   def_op("argmax(Tensor input, int? dim=None, bool keepdim=False, *, Tensor? out=None)", argmax);
   def_op("argmin(Tensor input, int? dim=None, bool keepdim=False, *, Tensor? out=None)", argmin);
 
   def_op("median(Tensor input)", OfAll(median));
-  def_op("median(Tensor input, int dim, bool keepdim=False) -> (values, indices)", AlongDim(median));
+  def_op("median(Tensor input, int dim, bool keepdim=False, *, any out=None) -> (values, indices)",
+         AlongDim(median));
   def_op("nanmedian(Tensor input)", OfAll(nanmedian));
-  def_op("nanmedian(Tensor input, int dim, bool keepdim=False) -> (values, indices)", AlongDim(nanmedian));
-  def_op("mode(Tensor input, int dim=-1, bool keepdim=False) -> (values, indices)", mode);
+  def_op("nanmedian(Tensor input, int dim, bool keepdim=False, *, any out=None) -> (values, indices)",
+         AlongDim(nanmedian));
+  def_op("mode(Tensor input, int dim=-1, bool keepdim=False, *, any out=None) -> (values, indices)", mode);
 
   def_op("any(Tensor input, *, Tensor? out=None)",
          [](const Tensor& x) { return any(x, std::nullopt, false); });
@@ -129,8 +133,8 @@ void define_reduce_ops() {
         return copy_(x, cumprod(value_before_write(x), dim, dtype));
       },
       As::method);
-  def_op("cummax(Tensor input, int dim) -> (values, indices)", cummax);
-  def_op("cummin(Tensor input, int dim) -> (values, indices)", cummin);
+  def_op("cummax(Tensor input, int dim, *, any out=None) -> (values, indices)", cummax);
+  def_op("cummin(Tensor input, int dim, *, any out=None) -> (values, indices)", cummin);
   def_op("logcumsumexp(Tensor input, int dim, *, Tensor? out=None)", logcumsumexp);
   def_op("diff(Tensor input, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None)",
          [](const Tensor& x, int64_t n, int64_t dim, const Tensor& prepend, const Tensor& append) {

@@ -97,6 +97,16 @@ int set_grad(PyObject* self, PyObject* value, void*) {
   });
 }
 
+Tensor transposed(const Tensor& x) {
+  if (x.dim() != 2)
+    warn(
+        "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated. "
+        "Consider "
+        "`x.mT` to transpose batches of matrices or `x.permute(*range(x.ndim)[::-1])` to reverse the "
+        "dimensions.");
+  return reverse_dims(x);
+}
+
 template <Tensor (*make)(const Tensor&)>
 PyObject* view_attribute(PyObject* self, void*) {
   return guarded([&] { return wrap(make(get_tensor(self))); });
@@ -146,7 +156,7 @@ PyGetSetDef tensor_attributes[] = {
     {"_version", version, nullptr, "How often the memory was written to in place.", nullptr},
     {"_base", base, nullptr, "The tensor that this is a view of, or None.", nullptr},
     {"device", device, nullptr, "Where the memory is: the CPU.", nullptr},
-    {"T", view_attribute<reverse_dims>, nullptr, "The tensor with its dimensions reversed.", nullptr},
+    {"T", view_attribute<transposed>, nullptr, "The tensor with its dimensions reversed.", nullptr},
     {"mT", view_attribute<matrix_transpose>, nullptr, "The last two dimensions exchanged.", nullptr},
     {"H", view_attribute<conjugate_transpose>, nullptr, "A matrix transposed.", nullptr},
     {"mH", view_attribute<adjoint>, nullptr, "The last two dimensions exchanged.", nullptr},

@@ -155,6 +155,8 @@ PyObject* convert(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObj
     for (Py_ssize_t i = 0; i < count; ++i) {
       if (PyBool_Check(args[i]))
         copy = flags++ == 1 && args[i] == Py_True;
+      else if (i > 0 && PyLong_Check(args[i]))
+        refuse(args[i]);
       else
         take(args[i]);
     }
@@ -163,8 +165,10 @@ PyObject* convert(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObj
       PyObject* value = args[count + k];
       if (name == "device" || name == "dtype" || name == "other")
         take(value);
+      else if ((name == "copy" || name == "non_blocking") && !PyBool_Check(value))
+        refuse(value);
       else if (name == "copy")
-        copy = PyObject_IsTrue(value) == 1;
+        copy = value == Py_True;
       else if (name == "memory_format")
         format = value;
       else

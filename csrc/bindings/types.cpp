@@ -260,7 +260,7 @@ int64_t get_size(PyObject* object, Py_ssize_t position) {
 }  // namespace
 
 Dims get_integers(PyObject* object) {
-  if (!PyTuple_Check(object) && !PyList_Check(object)) return Dims{get_size(object, 0)};
+  if (!PyTuple_Check(object) && !PyList_Check(object)) return Dims{get_integer(object)};
   const Py_ssize_t count = PySequence_Fast_GET_SIZE(object);
   TG_CHECK(count <= kMaxDims, "tensors have at most ", kMaxDims, " dimensions, got ", count);
   Dims values(static_cast<int>(count));

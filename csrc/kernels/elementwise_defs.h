@@ -70,6 +70,11 @@ struct Comparison : Binary<kNone, kNone> {
   static constexpr bool returns_bool = true;
 };
 
+/// A comparison of values: written over a tensor it replaces the tensor's history, as PyTorch's do.
+struct Ordering : Comparison {
+  static constexpr bool replaces_history = true;
+};
+
 template <unsigned A, unsigned B, unsigned C>
 struct Ternary : Elementwise {
   static constexpr int arity = 3;

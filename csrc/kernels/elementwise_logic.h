@@ -4,27 +4,27 @@
 
 namespace tapegrad {
 
-struct Eq : Comparison {
+struct Eq : Ordering {
   static constexpr const char* name = "eq";
   static auto forward(const auto& a, const auto& b) { return a == b; }
 };
-struct Ne : Comparison {
+struct Ne : Ordering {
   static constexpr const char* name = "ne";
   static auto forward(const auto& a, const auto& b) { return a != b; }
 };
-struct Lt : Comparison {
+struct Lt : Ordering {
   static constexpr const char* name = "lt";
   static auto forward(const auto& a, const auto& b) { return a < b; }
 };
-struct Le : Comparison {
+struct Le : Ordering {
   static constexpr const char* name = "le";
   static auto forward(const auto& a, const auto& b) { return a <= b; }
 };
-struct Gt : Comparison {
+struct Gt : Ordering {
   static constexpr const char* name = "gt";
   static auto forward(const auto& a, const auto& b) { return a > b; }
 };
-struct Ge : Comparison {
+struct Ge : Ordering {
   static constexpr const char* name = "ge";
   static auto forward(const auto& a, const auto& b) { return a >= b; }
 };

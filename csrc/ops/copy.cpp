@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "core/parallel.h"
+#include "core/warning.h"
 #include "ops/loops.h"
 
 namespace tapegrad {
@@ -178,9 +179,13 @@ Tensor full_values(IntSpan shape, Scalar value, DType dtype) {
 }
 
 void resize_output(const Tensor& out, IntSpan shape) {
+  if (out.numel() > 0)
+    warn_user("An output with one or more elements was resized since it had shape ", to_string(out.shape()),
+              ", which does not match the required output shape ", to_string(shape),
+              ". Pass a tensor of that shape, or torch.empty(0).");
   const size_t bytes = static_cast<size_t>(count_elements(shape) * out.item_size());
   if (bytes > out->storage->bytes() - static_cast<size_t>(out.raw() - out->storage->data())) {
-    TG_CHECK(out->storage->owns_memory() && out.numel() == 0 && !out->base, "out= has shape ",
+    TG_CHECK(out->storage->owns_memory() && out->storage->unique() && !out->base, "out= has shape ",
              to_string(out.shape()), " but the result has shape ", to_string(shape),
              "; pass a tensor of that shape, or torch.empty(0).");
     out->storage = Storage::create(bytes);

@@ -55,7 +55,7 @@ const Tensor& overwrite(const char* name, const Tensor& self, Scalar value) {
 
 }  // namespace
 
-const Tensor& fill_(const Tensor& self, Scalar value) { return overwrite("FillBackward0", self, value); }
+const Tensor& fill_(const Tensor& self, Scalar value) { return overwrite("FillBackward2", self, value); }
 const Tensor& zero_(const Tensor& self) { return overwrite("ZeroBackward0", self, 0); }
 
 const Tensor& fill_(const Tensor& self, const Tensor& value) {
@@ -65,7 +65,7 @@ const Tensor& fill_(const Tensor& self, const Tensor& value) {
   check_no_internal_overlap(self);
   copy_values(self, value);
   // The engine sums the gradient to the shape of `value`.
-  return autograd::record_inplace("FillBackward1", self, {self, value}, {}, [](Backward& b) {
+  return autograd::record_inplace("FillBackward3", self, {self, value}, {}, [](Backward& b) {
     b.give(0, [&] { return full_values(b.grad().shape(), 0, b.grad().dtype()); });
     b.give(1, b.grad());
   });

@@ -32,8 +32,14 @@ Tensor ones_like(const Tensor& like) {
 }
 
 Tensor arange(Scalar start, Scalar end, Scalar step, DType dtype) {
+  TG_CHECK(step.to_double() != 0, "step must be nonzero");
+  if (dtype == DType::int64) {  // fractions are cut off first; for the smaller types only from the elements
+    start = start.to_int();
+    end = end.to_int();
+    TG_CHECK_VALUE(step.to_int() != 0, "step must be nonzero");
+    step = step.to_int();
+  }
   const double first = start.to_double(), last = end.to_double(), stride = step.to_double();
-  TG_CHECK(stride != 0, "step must be nonzero");
   TG_CHECK(std::isfinite(first) && std::isfinite(last), "unsupported range: ", first, " -> ", last);
   TG_CHECK((stride > 0) == (last >= first) || last == first,
            "upper bound and lower bound inconsistent with step sign");

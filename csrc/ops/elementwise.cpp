@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstring>
+#include <map>
 
 #include "ops/copy.h"
 #include "ops/loops.h"
@@ -90,7 +91,34 @@ DType compute_type(const ElementwiseInfo& info, std::span<const Operand> operand
   return dtype;
 }
 
-[[noreturn]] void fail_unsupported(const ElementwiseInfo& info, DType dtype) {
+/// The name of PyTorch's kernel, where it is not that of the operation.
+const char* kernel_name(const char* op_name) {
+  constexpr std::pair<std::string_view, const char*> names[] = {
+      {"bitwise_left_shift", "lshift_cpu"},
+      {"bitwise_right_shift", "rshift_cpu"},
+      {"ceil", "ceil_vml_cpu"},
+      {"celu", "elu_cpu"},
+      {"floor", "floor_vml_cpu"},
+      {"floor_divide", "div_floor_cpu"},
+      {"gelu", "GeluKernelImpl"},
+      {"integer_pow", "pow"},
+      {"logsigmoid", "log_sigmoid_cpu"},
+      {"round", "round_vml_cpu"},
+      {"softshrink", "softshrink_check"},
+      {"trunc", "trunc_vml_cpu"},
+  };
+  for (const auto& [name, kernel] : names)
+    if (name == op_name) return kernel;
+  return nullptr;
+}
+
+[[noreturn]] void fail_unsupported(const ElementwiseInfo& info, std::span<const Operand> operands,
+                                   DType dtype) {
+  Dims shape;
+  for (const Operand& operand : operands)
+    if (operand.is_tensor()) shape = broadcast_shapes(shape, operand.tensor().shape());
+  if (dtype == DType::bool_ && std::string_view(info.name) == "relu")
+    fail(ErrorKind::runtime, "Boolean inputs not supported for relu; convert the input with .float()");
   if (dtype == DType::bool_ && std::string_view(info.name) == "sub")
     fail(ErrorKind::runtime,
          "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
@@ -99,7 +127,9 @@ DType compute_type(const ElementwiseInfo& info, std::span<const Operand> operand
     fail(ErrorKind::runtime,
          "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a "
          "mask, use the `~` or `logical_not()` operator instead.");
-  fail(ErrorKind::not_implemented, "\"", info.name, "_cpu\" not implemented for '", scalar_type_name(dtype),
+  const char* kernel = kernel_name(info.name);
+  fail(ErrorKind::not_implemented, "\"", kernel ? kernel : concat(info.name, "_cpu"),
+       "\" not implemented for '", scalar_type_name(dtype),
        "' (convert the operands to a type that it accepts)");
 }
 
@@ -149,7 +179,7 @@ Tensor run_elementwise(const ElementwiseInfo& info, const void* op, std::span<co
   const DType compute = compute_type(info, typed);
   const BlockKernel kernel = kernels->elementwise.forward[info.index][static_cast<int>(compute)];
   if (!kernel) [[unlikely]]
-    fail_unsupported(info, compute);
+    fail_unsupported(info, operands, compute);
   const DType result = info.returns_bool ? DType::bool_ : compute;
 
   if (Tensor y; run_simple(kernel, info, op, operands, compute, result, out, y)) [[likely]]
@@ -172,7 +202,9 @@ Tensor run_elementwise(const ElementwiseInfo& info, const void* op, std::span<co
     TG_CHECK(can_cast(result, out->dtype()), "result type ", scalar_type_name(result),
              " can't be cast to the desired output type ", scalar_type_name(out->dtype()));
     if (!(out->shape() == shape)) {
-      bool is_operand = operands[0].is_tensor() && operands[0].tensor().is_same(*out);
+      const bool is_operand = std::any_of(operands.begin(), operands.end(), [&](const Operand& operand) {
+        return operand.is_tensor() && operand.tensor().is_same(*out);
+      });
       TG_CHECK(!is_operand, "output with shape ", to_string(out->shape()),
                " doesn't match the broadcast shape ", to_string(shape));
       resize_output(*out, shape);
@@ -205,6 +237,22 @@ Tensor run_elementwise(const ElementwiseInfo& info, const void* op, std::span<co
   launch(kernel, op, loop);
   if (through_temporary) copy_values(*out, y);
   return out ? *out : y;
+}
+
+const Tensor& compared_inplace(const ElementwiseInfo& info, const void* op,
+                               std::span<const Operand> operands) {
+  const Tensor& self = operands[0].tensor();
+  autograd::check_inplace(self, true);
+  run_elementwise(info, op, operands, &self);
+  static std::map<std::string, std::string> names;  // PyTorch counts its overloads: a number is 0, a tensor 1
+  std::string& name = names[concat(info.name, operands[1].is_tensor())];
+  if (name.empty()) {
+    name = backward_name(info.name);
+    if (operands[1].is_tensor()) name.back() = '1';
+  }
+  return autograd::record_inplace(name.c_str(), self, {self}, {}, [](autograd::Backward& b) {
+    return full_values(b.grad().shape(), 0, b.grad().dtype());
+  });
 }
 
 Tensor run_elementwise_backward(const ElementwiseInfo& info, int i, const void* op,

@@ -110,6 +110,10 @@ Tensor elementwise_recorded(const Op& op, std::span<const Operand> operands);
 template <class Op>
 const Tensor& elementwise_inplace(const Op& op, std::span<const Operand> operands);
 
+/// A comparison written over a tensor with history: nothing flows back through it.
+const Tensor& compared_inplace(const ElementwiseInfo& info, const void* op,
+                               std::span<const Operand> operands);
+
 /// Refuses out= where a derivative is asked for.
 void check_out_is_plain(const char* name, std::span<const Operand> operands, const Tensor& out);
 

@@ -138,6 +138,8 @@ Tensor elementwise_recorded(const Op& op, std::span<const Operand> operands) {
 template <class Op>
 const Tensor& elementwise_inplace(const Op& op, std::span<const Operand> operands) {
   const Tensor& self = operands[0].tensor();
+  if constexpr (requires { Op::replaces_history; })
+    if (tracks_any(operands)) return compared_inplace(elementwise_info<Op>, &op, operands);
   const bool records = is_differentiable<Op> && tracks_any(operands);
   autograd::check_inplace(self, records);
   const OperandTangents<Op> tangents(operands);

@@ -90,8 +90,8 @@ namespace {
 
 Tensor index_copy_index(const Tensor& x, int at, const Tensor& index, const Tensor& source) {
   TG_CHECK_INDEX(x.dim() > 0, "index_copy_(): a 0-dim tensor has no slices to copy to; use copy_");
-  TG_CHECK_INDEX(index.dtype() == DType::int64, "index_copy_(): Expected a long tensor for index, but got ",
-                 scalar_type_name(index.dtype()));
+  TG_CHECK(index.dtype() == DType::int64, "index_copy_(): Expected a long tensor for index, but got ",
+           scalar_type_name(index.dtype()));
   TG_CHECK(x.dtype() == source.dtype(),
            "index_copy_(): self and source expected to have the same dtype, but got (self) ",
            scalar_type_name(x.dtype()), " and (source) ", scalar_type_name(source.dtype()));
@@ -209,10 +209,10 @@ Tensor put_source(const Tensor& x, const Tensor& index, const Tensor& source) {
   TG_CHECK(x.dtype() == source.dtype(),
            "put_(): self and source expected to have the same dtype, but got self.dtype = ",
            scalar_type_name(x.dtype()), " and source.dtype = ", scalar_type_name(source.dtype()));
-  TG_CHECK(index.numel() == source.numel(),
-           "put_(): Expected source and index to have the same number of elements, but got "
-           "source.numel() = ",
-           source.numel(), ", index.numel() = ", index.numel());
+  TG_CHECK_INDEX(index.numel() == source.numel(),
+                 "put_(): Expected source and index to have the same number of elements, but got "
+                 "source.numel() = ",
+                 source.numel(), ", index.numel() = ", index.numel());
   return reshape(source, index.shape());
 }
 

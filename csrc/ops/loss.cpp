@@ -104,6 +104,8 @@ Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const Ten
   TG_CHECK_VALUE(input.shape() == target.shape(), "Using a target size (", size_text(target),
                  ") that is different to the input size (", size_text(input),
                  ") is deprecated. Please ensure they have the same size.");
+  TG_CHECK(target.dtype() == input.dtype(), "Found dtype ", scalar_type_name(target.dtype()),
+           " but expected ", scalar_type_name(input.dtype()), "; convert the target with .to(input.dtype)");
   check_probabilities("input", input);
   check_probabilities("target", target);
   const LossReduction kind = parse_loss_reduction(reduction);
@@ -116,6 +118,13 @@ Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& targe
                                         const Tensor& pos_weight, std::string_view reduction) {
   TG_CHECK_VALUE(input.shape() == target.shape(), "Target size (", size_text(target),
                  ") must be the same as input size (", size_text(input), ")");
+  TG_CHECK(target.dtype() != DType::bool_,
+           "Subtraction, the `-` operator, with two bool tensors is not supported. Convert the target with "
+           ".to(input.dtype).");
+  TG_CHECK(target.is_floating(), "result type Float can't be cast to the desired output type ",
+           scalar_type_name(target.dtype()), "; convert the target with .to(input.dtype)");
+  TG_CHECK_AS(not_implemented, input.is_floating(), "\"log_sigmoid_cpu\" not implemented for '",
+              scalar_type_name(input.dtype()), "' (convert the input with .float())");
   constexpr const char* kName = "BinaryCrossEntropyWithLogitsBackward0";
   const LossReduction kind = parse_loss_reduction(reduction);
   const LossReduction inner = weight.defined() ? LossReduction::none : kind;

@@ -53,6 +53,9 @@ void check_classes(const Tensor& input, const Tensor& target, const Tensor& weig
   TG_CHECK(!weight.defined() || (weight.dim() == 1 && weight.numel() == classes),
            "weight tensor should be defined either for all ", classes,
            " classes or no classes but got weight tensor of shape: ", to_string(weight.shape()));
+  TG_CHECK(!weight.defined() || weight.dtype() == input.dtype() || !input.is_floating(),
+           "expected scalar type ", scalar_type_name(input.dtype()), " but found ",
+           scalar_type_name(weight.dtype()), "; convert the weight with .to(input.dtype)");
 }
 
 /// Calls visit(element of target, position of the class in x, class) for targets that are not ignored.

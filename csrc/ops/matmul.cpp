@@ -87,6 +87,30 @@ void check_same_type(const Tensor& a, const Tensor& b) {
            " != ", cpp_type_name(b.dtype()), ". Convert one with .to(other.dtype).");
 }
 
+// What PyTorch says depends on the product.
+
+void check_batch_types(const Tensor& a, const Tensor& b) {
+  TG_CHECK(a.dtype() == b.dtype(), "expected scalar type ", scalar_type_name(a.dtype()), " but found ",
+           scalar_type_name(b.dtype()), ". Convert one with .to(other.dtype).");
+}
+
+void check_addmm_types(const Tensor& input, const Tensor& a, const Tensor& b) {
+  const auto check = [&](const char* name, const Tensor& x) {
+    TG_CHECK(x.dtype() == b.dtype(), name, " and mat2 must have the same dtype, but got ",
+             scalar_type_name(x.dtype()), " and ", scalar_type_name(b.dtype()),
+             ". Convert one with .to(other.dtype).");
+  };
+  check("self", input);
+  check("mat1", a);
+}
+
+void check_addmv_types(const Tensor& input, const Tensor& a, const Tensor& v) {
+  TG_CHECK(input.dtype() == a.dtype() && a.dtype() == v.dtype(),
+           "addmv input tensors must have the same dtype, but got ", scalar_type_name(input.dtype()), ", ",
+           scalar_type_name(a.dtype()), ", and ", scalar_type_name(v.dtype()),
+           ". Convert with .to(other.dtype).");
+}
+
 void check_inner(const Matrices& a, const Matrices& b) {
   TG_CHECK(a.columns == b.rows, "mat1 and mat2 shapes cannot be multiplied (", a.rows, "x", a.columns,
            " and ", b.rows, "x", b.columns, ")");
@@ -197,7 +221,7 @@ Tensor bmm(const Tensor& a, const Tensor& b) {
   TG_CHECK(a.shape()[0] == b.shape()[0] && a.shape()[2] == b.shape()[1],
            "Expected size for first two dimensions of batch2 tensor to be: [", a.shape()[0], ", ",
            a.shape()[2], "] but got: [", b.shape()[0], ", ", b.shape()[1], "].");
-  check_same_type(a, b);
+  check_batch_types(a, b);
   return record("BmmBackward0", batched_values(a, b), {a, b}, {save_for(b, a), save_for(a, b)},
                 [](Backward& back) {
                   back.give(0, [&] { return bmm(back.grad(), matrix_transpose(back.saved(1))); });
@@ -210,7 +234,7 @@ Tensor mv(const Tensor& a, const Tensor& v) {
            v.dim());
   TG_CHECK(a.shape()[1] == v.shape()[0], "size mismatch, got input (", a.shape()[0], "), mat (", a.shape()[0],
            "x", a.shape()[1], "), vec (", v.shape()[0], ")");
-  check_same_type(a, v);
+  check_addmv_types(v, a, v);
   Tensor c = empty({{a.shape()[0]}}, a.dtype());
   run_gemm(a.dtype(), as_matrix(a), a.raw(), {v.shape()[0], 1, v.strides()[0], 1}, v.raw(), c.raw(), {});
   return record("MvBackward0", c, {a, v}, {save_for(v, a), save_for(a, v)}, [](Backward& back) {
@@ -225,7 +249,9 @@ Tensor dot(const Tensor& a, const Tensor& b) {
   TG_CHECK(a.numel() == b.numel(), "inconsistent tensor size, expected tensor [", a.numel(), "] and src [",
            b.numel(), "] to have the same number of elements, but got ", a.numel(), " and ", b.numel(),
            " elements respectively");
-  check_same_type(a, b);
+  TG_CHECK(a.dtype() == b.dtype(), "dot : expected both vectors to have same dtype, but found ",
+           scalar_type_name(a.dtype()), " and ", scalar_type_name(b.dtype()),
+           ". Convert one with .to(other.dtype).");
   Tensor c = empty({}, a.dtype());
   run_gemm(a.dtype(), {1, a.numel(), 1, a.strides()[0]}, a.raw(), {b.numel(), 1, b.strides()[0], 1}, b.raw(),
            c.raw(), {});
@@ -247,7 +273,10 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   if (a.dim() == 2 && b.dim() == 2) return mm(a, b);
   if (a.dim() == 1 && b.dim() == 1) return dot(a, b);
   if (a.dim() == 2 && b.dim() == 1) return mv(a, b);
-  check_same_type(a, b);
+  if (a.dim() > 2 && b.dim() > 2)
+    check_batch_types(a, b);
+  else
+    check_same_type(a, b);
   if (a.dim() == 1 && b.dim() == 2) {
     TG_CHECK(a.shape()[0] == b.shape()[0], "size mismatch, got input (", b.shape()[1], "), mat (",
              b.shape()[1], "x", b.shape()[0], "), vec (", a.shape()[0], ")");
@@ -278,7 +307,10 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   }
   TG_CHECK(weight.dim() == 2, "linear: weight must be a matrix or a vector, got ", weight.dim(),
            " dimensions");
-  check_same_type(x, weight);
+  if (bias.defined())
+    check_addmm_types(bias, x, weight);
+  else
+    check_same_type(x, weight);
   const int64_t inputs = weight.shape()[1], outputs = weight.shape()[0];
   const int64_t rows = x.shape().back() == 0
                            ? count_elements(IntSpan(x.shape()).first(static_cast<size_t>(x.dim() - 1)))
@@ -286,9 +318,6 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   TG_CHECK(x.shape().back() == inputs, "mat1 and mat2 shapes cannot be multiplied (", rows, "x",
            x.shape().back(), " and ", inputs, "x", outputs, ")");
   if (bias.defined()) {
-    TG_CHECK(bias.dtype() == x.dtype(),
-             "expected input and bias to have the same dtype, but got: ", dtype_name(x.dtype()),
-             " != ", dtype_name(bias.dtype()));
     TG_CHECK(bias.dim() <= 1 && (bias.numel() == outputs || bias.numel() == 1),
              "The expanded size of the tensor (", outputs, ") must match the existing size (", bias.numel(),
              ") at non-singleton dimension 1.  Target sizes: [", rows, ", ", outputs,
@@ -333,8 +362,7 @@ Tensor scaled_input(const Tensor& input, IntSpan shape, Scalar beta) {
 Tensor addmm(const Tensor& input, const Tensor& a, const Tensor& b, Scalar beta, Scalar alpha) {
   TG_CHECK(a.dim() == 2, "mat1 must be a matrix, got ", a.dim(), "-D tensor");
   TG_CHECK(b.dim() == 2, "mat2 must be a matrix, got ", b.dim(), "-D tensor");
-  check_same_type(a, b);
-  check_same_type(input, a);
+  check_addmm_types(input, a, b);
   const Matrices left = as_matrix(a), right = as_matrix(b);
   check_inner(left, right);
   Tensor c = scaled_input(input, {{left.rows, right.columns}}, beta);
@@ -392,7 +420,7 @@ Tensor addbmm(const Tensor& input, const Tensor& a, const Tensor& b, Scalar beta
                       });
 }
 Tensor addmv(const Tensor& input, const Tensor& a, const Tensor& v, Scalar beta, Scalar alpha) {
-  check_same_type(input, a);
+  check_addmv_types(input, a, v);
   return plus_product("AddmvBackward0", input, a, v, beta, alpha, mv, [](Backward& back, const Tensor& g) {
     back.give(1, [&] { return outer(g, back.saved(1)); });
     back.give(2, [&] { return mv(t(back.saved(0)), g); });

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "autograd/record.h"
+#include "core/warning.h"
 #include "ops/copy.h"
 #include "ops/elementwise.h"
 #include "ops/reduce.h"
@@ -32,9 +33,13 @@ DimMask check_spread(const Tensor& x, const OptionalDims& dims) {
 }
 
 // Two passes, the second around the mean: no cancellation.
-Moments moments(const Tensor& x, DimMask mask, double correction, bool keepdim) {
+Moments moments(const char* name, const Tensor& x, DimMask mask, double correction, bool keepdim) {
   const Dims shape = reduced_shape(x.shape(), mask, keepdim);
   const double count = static_cast<double>(reduced_count(x.shape(), mask));
+  if (count <= correction)
+    warn_user(name,
+              "(): degrees of freedom is <= 0. Correction should be strictly less than the reduction "
+              "factor (input numel divided by output numel).");
   Moments result{reduce_values(ReduceOp::sum, x, mask, shape), {}, std::max(0.0, count - correction)};
   divide_values(result.mean, count);
   result.variance = reduce_values(ReduceOp::squared_deviation, x, mask, shape, result.mean);
@@ -63,7 +68,7 @@ Tensor std_to_var_gradient(const Tensor& g, const Tensor& deviation) {
 
 Tensor var(const Tensor& x, const OptionalDims& dims, double correction, bool keepdim) {
   const DimMask mask = check_spread(x, dims);
-  const Moments result = moments(x, mask, correction, keepdim);
+  const Moments result = moments("var", x, mask, correction, keepdim);
   return record("VarBackward0", result.variance, {x}, {save(x)},
                 [mask, keepdim, degrees = result.degrees](Backward& b) {
                   return var_gradient(b.grad(), b.saved(0), mask, keepdim, degrees);
@@ -72,7 +77,7 @@ Tensor var(const Tensor& x, const OptionalDims& dims, double correction, bool ke
 
 Tensor std_deviation(const Tensor& x, const OptionalDims& dims, double correction, bool keepdim) {
   const DimMask mask = check_spread(x, dims);
-  const Moments result = moments(x, mask, correction, keepdim);
+  const Moments result = moments("std", x, mask, correction, keepdim);
   square_root_values(result.variance);
   return record("StdBackward0", result.variance, {x}, {save(x), save_output(result.variance)},
                 [mask, keepdim, degrees = result.degrees](Backward& b) {
@@ -86,7 +91,7 @@ namespace {
 std::tuple<Tensor, Tensor> spread_and_mean(const char* name, bool root, const Tensor& x,
                                            const OptionalDims& dims, double correction, bool keepdim) {
   const DimMask mask = check_spread(x, dims);
-  const Moments result = moments(x, mask, correction, keepdim);
+  const Moments result = moments(root ? "std_mean" : "var_mean", x, mask, correction, keepdim);
   if (root) square_root_values(result.variance);
   Tensor outputs[] = {result.variance, result.mean};
   record_outputs(name, outputs, autograd::TensorRefs{x}, {save(x), save_output(outputs[0])},

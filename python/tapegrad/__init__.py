@@ -62,8 +62,8 @@ newaxis = None
 # Loaded on first use, so that `import tapegrad` stays fast.
 _SUBMODULES = {
     "accelerator", "amp", "autograd", "backends", "compiler", "cpu", "cuda", "distributions", "fft", "func",
-    "jit", "linalg", "mps", "nn", "optim", "overrides", "profiler", "return_types", "serialization", "special",
-    "utils", "version", "xpu",
+    "jit", "linalg", "mps", "nn", "optim", "overrides", "profiler", "return_types", "serialization",
+    "special", "utils", "version", "xpu",
 }  # fmt: skip
 _LAZY_NAMES = {
     "autocast": "amp",

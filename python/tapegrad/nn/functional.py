@@ -86,7 +86,7 @@ from ._functional.pooling import (
     max_pool3d,
     max_pool3d_with_indices,
 )
-from ._functional.similarity import bilinear, cosine_similarity, normalize, one_hot, pairwise_distance
+from ._functional.similarity import cosine_similarity, normalize, one_hot, pairwise_distance
 from ._functional.sparse import embedding, embedding_bag
 from ._functional.spatial import channel_shuffle, interpolate, pad, pixel_shuffle, pixel_unshuffle, upsample
 from ._functional.windows import (
@@ -106,6 +106,7 @@ from ._functional.windows import (
 # The operations themselves, without a Python call around them.
 adaptive_avg_pool1d = _C.adaptive_avg_pool1d
 avg_pool2d = _C.avg_pool2d
+bilinear = _C.bilinear
 avg_pool3d = _C.avg_pool3d
 conv1d = _C.conv1d
 conv2d = _C.conv2d

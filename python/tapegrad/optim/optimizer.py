@@ -244,6 +244,7 @@ class Optimizer:
 
         @functools.wraps(plain_step)
         def step(*args: Any, **kwargs: Any) -> Any:
+            args = (self, *args)
             for hook in self._optimizer_step_pre_hooks.values():
                 result = hook(self, args, kwargs)
                 if result is not None:
@@ -253,7 +254,7 @@ class Optimizer:
                             f"got {result}."
                         )
                     args, kwargs = result
-            loss = plain_step(*args, **kwargs)
+            loss = plain_step(*args[1:], **kwargs)
             for hook in self._optimizer_step_post_hooks.values():
                 hook(self, args, kwargs)
             return loss

@@ -85,8 +85,9 @@ def rrelu(
     """Leaky ReLU whose slope is drawn from U(lower, upper) for each element when training."""
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
-    slopes = _C.empty_like(input, requires_grad=False).uniform_(lower, upper)
-    slopes = slopes.masked_fill_(input > 0, 1.0)
+    negative = input <= 0
+    drawn = _C.empty(int(negative.sum()), dtype=_C.float64).uniform_(lower, upper)
+    slopes = _C.ones_like(input, requires_grad=False).masked_scatter_(negative, drawn.to(input.dtype))
     return input.mul_(slopes) if inplace else input * slopes
 
 

@@ -108,12 +108,16 @@ def _given(stride: Any) -> Any:
     return [] if stride is None else stride
 
 
-def _full_output_size(input: Tensor, output_size: Any, dims: int) -> tuple[int, ...]:
-    """Replace each None by the input's own size."""
-    sizes = (
-        (output_size,) * dims if output_size is None or isinstance(output_size, int) else tuple(output_size)
-    )
-    return tuple(own if size is None else size for size, own in zip(sizes, input.shape[-dims:], strict=True))
+def _full_output_size(input: Tensor, output_size: Any, dims: int) -> Any:
+    """Replace each None by the input's own size; anything wrong is left for the operation to refuse."""
+    if isinstance(output_size, int) or (
+        output_size is not None and not isinstance(output_size, (tuple, list))
+    ):
+        return output_size
+    sizes = (None,) * dims if output_size is None else tuple(output_size)
+    if None not in sizes or len(sizes) != dims or len(input.shape) < dims:
+        return sizes
+    return tuple(own if size is None else size for size, own in zip(sizes, input.shape[-dims:]))
 
 
 def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:

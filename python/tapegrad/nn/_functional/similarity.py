@@ -34,13 +34,6 @@ def normalize(
     return input / length if out is None else _C.div(input, length, out=out)
 
 
-def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """y_o = x1^T W_o x2 + b_o over the last dimensions."""
-    left = _C.tensordot(input1, weight, dims=([-1], [1]))  # (*, out, in2)
-    result = (left * input2.unsqueeze(-2)).sum(-1)
-    return result if bias is None else result + bias
-
-
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """Return int64 vectors with a 1 at the index that `tensor` holds."""
     if tensor.dtype != _C.int64:

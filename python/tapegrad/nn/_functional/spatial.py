@@ -13,9 +13,21 @@ from ... import _C
 from ..._C import Tensor
 
 
+def _need_type(function: str, position: int, name: str, value: Any, kinds: Any, wanted: str) -> None:
+    """Refuse a value of another type, unless it overrides operations."""
+    if not isinstance(value, kinds) and not hasattr(value, "__torch_function__"):
+        given = type(value).__name__
+        raise TypeError(
+            f"{function}(): argument '{name}' (position {position}) must be {wanted}, not {given}"
+        )
+
+
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
     """Add (or with negative numbers cut) elements: `pad` is (left, right) of the last dimension, then of
     the one before..."""
+    _need_type("pad", 1, "input", input, Tensor, "Tensor")
+    _need_type("pad", 2, "pad", pad, (tuple, list), "tuple of ints")
+    _need_type("pad", 3, "mode", mode, str, "str")
     if len(pad) % 2:
         raise RuntimeError(f"Padding length must be divisible by 2, got {len(pad)}")
     if len(pad) // 2 > input.dim():
