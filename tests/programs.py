@@ -33,6 +33,25 @@ torch.ones(3).T
 torch.ones(2, 3).to(torch.float64, 1)
 torch.ones(2, 3).to(torch.float64, non_blocking=1)
 F.rrelu(T([-1.0, -2, 3, -4]), training=True), F.rrelu(torch.full((20,), -1.0).double(), training=True), torch.rand(1)
+torch.zeros([T([2]), 3]), torch.eye(T([2])), torch.ones(4).split(T([2])), torch.ones(2, 2).select(0, T([1]))
+torch.arange(T([3]))
+torch.arange(T(3)), torch.full((2,), T(3.0)), torch.linspace(T(0.0), 1, T(2))
+torch.full((2,), T(3.0, requires_grad=True))
+F.dropout(torch.ones(2), T([0.5]))
+torch.add(T([1]), T([1]), alpha=T([2]))
+torch.ones(2).where(T([True, False]), 0), torch.ones(2).where(T([True, False]), T([5, 6]))
+torch.ones(2).real, torch.ones(2).conj(), torch.positive(T([1])), T([1.0]).is_mkldnn
+T([True]).positive()
+T([1, 2]) in torch.arange(3)
+torch.set_default_dtype("float")
+torch.set_default_dtype(torch.int32)
+torch.set_default_dtype(float)
+nn.Parameter(T([1]))
+x = T([1]); x.__setattr__("requires_grad", True)
+torch.is_floating_point(1)
+torch.device("nowhere")
+torch.device("")
+hasattr(torch, "no_such_module"), hasattr(torch, "return_types")
 """
 
 NUMBERS = """
@@ -116,7 +135,10 @@ F.binary_cross_entropy_with_logits(T([1]), T([1.0]))
 F.pad(None, (1, 1))
 F.pad(torch.ones(2), 1)
 F.pad(torch.ones(2), (1, 1), None)
+F.kl_div(T([0.3]), T([1]))
+F.relu6(T([True]))
 F.bilinear(torch.ones(2, 2), None, torch.ones(2, 2, 2))
+import inspect; list(inspect.signature(F.leaky_relu).parameters)
 F.adaptive_avg_pool2d(torch.ones(5), 2)
 F.adaptive_max_pool2d(torch.ones(2, 5, 5), (None, 2)).shape
 nn.LSTM(2, 3)(torch.ones(1, 1, 2).double())
@@ -164,6 +186,17 @@ T([1.0]).floor_divide(None)
 torch.pow(T([1.0]), "a")
 torch.remainder(T([1.0]), [1])
 torch.add(T([1.0]), "a")
+torch.linspace(0, 1)
+torch.rand()
+torch.randn(None)
+torch.eye("a")
+torch.eye()
+torch.narrow(torch.ones(2), 0, "a", 1)
+torch.lerp(torch.ones(2), 3, 0.5)
+torch.Tensor.view(None, 2)
+torch.movedim(torch.ones(2, 3, 4), (0, -3), (1, 2))
+torch.movedim(torch.ones(2, 3, 4), (0, 1), (1, 1))
+x = torch.ones(2, requires_grad=True); torch.autograd.grad([x * 2, x * 3], [x], [torch.ones(2)])
 torch.mul(T([1.0]), None)
 torch.relu(T([True]))
 F.gelu(T([1]))
@@ -175,8 +208,24 @@ torch.bitwise_and(torch.ones(2), torch.ones(3))
 """
 
 
+# What is drawn, and the state that is left: float32 and float64, below 16 numbers and above.
+RANDOM = """
+torch.rand(3), torch.rand(20, dtype=torch.float64), torch.randn(15), torch.randn(17), torch.randn(16, dtype=torch.float64)
+torch.randint(0, 2**40, (3,)), torch.randint(5, (20,), dtype=torch.uint8), torch.randperm(20), torch.randperm(5, dtype=torch.int32)
+torch.rand(2, generator=torch.Generator().manual_seed(3)), torch.normal(0.5, 2.0, (17,)), torch.normal(torch.arange(3.0), 2)
+F.dropout(torch.ones(20), 0.3), F.dropout(torch.ones(8, dtype=torch.float64), 0.7), F.alpha_dropout(torch.ones(5), 0.5, True), torch.rand(1)
+nn.Dropout2d(0.5)(torch.ones(2, 3, 2, 2)), F.feature_alpha_dropout(torch.ones(2, 3, 2), 0.5, True), F.gumbel_softmax(torch.randn(20, 5))[3]
+nn.init.kaiming_uniform_(torch.empty(20, 20, dtype=torch.float64))[0], nn.init.xavier_normal_(torch.empty(20, 20, dtype=torch.float64))[0]
+nn.init.trunc_normal_(torch.empty(4, 5), mean=1, std=0.5, a=0, b=1.5), nn.init.sparse_(torch.empty(4, 3), 0.5), nn.init.orthogonal_(torch.empty(3, 4))
+nn.Linear(20, 30, dtype=torch.float64).weight.sum(), nn.Bilinear(2, 3, 4).weight.sum(), nn.Conv1d(3, 4, 3).bias, nn.GRU(3, 4).bias_hh_l0
+nn.MultiheadAttention(4, 2).in_proj_weight, nn.TransformerEncoderLayer(4, 2, 8).linear1.weight.sum(), nn.LSTM(2, 3, 2).weight_hh_l1
+list(data.DataLoader(torch.arange(10), 4, True)), list(data.DataLoader(range(7), 3, True, generator=torch.Generator().manual_seed(5))), torch.rand(1)
+list(data.RandomSampler(range(5), replacement=True, num_samples=7)), list(data.WeightedRandomSampler([0.1, 0.9], 5)), list(data.SubsetRandomSampler([3, 4, 5]))
+data.random_split(range(10), [0.3, 0.7])[0].indices, torch.multinomial(T([[0.1, 0.9], [0.5, 0.5]]), 2), torch.bernoulli(T([0.1, 0.9]))
+"""
+
 PROGRAMS = [
     line
-    for topic in (CORE, NUMBERS, FLAGS, INDEXING, LOSSES, PRODUCTS, WRITING, OPERANDS)
+    for topic in (CORE, NUMBERS, FLAGS, INDEXING, LOSSES, PRODUCTS, WRITING, OPERANDS, RANDOM)
     for line in topic.strip().split("\n")
 ]

@@ -61,6 +61,19 @@ bool has_two_forms(const Operation& operation) {
   return parameters.size() > 1 && parameters[1].kind == Kind::operand;
 }
 
+/// Operations with several forms in PyTorch that are one here; those of `factories` differ in their keywords
+/// only.
+bool has_other_forms(std::string_view name, Fit reason) {
+  constexpr std::string_view functions[] = {"argsort", "bucketize", "count_nonzero", "isin",   "lerp",
+                                            "lerp_",   "linspace",  "logspace",      "narrow", "rsub"};
+  constexpr std::string_view factories[] = {"baddbmm", "eye",        "rand",    "randint_like",
+                                            "randn",   "randn_like", "randperm"};
+  const auto has = [&](const auto& names) {
+    return std::find(std::begin(names), std::end(names), name) != std::end(names);
+  };
+  return has(functions) || (reason == Fit::missing && has(factories));
+}
+
 [[noreturn]] void fail_ambiguous(const Operation& operation, const Call& call) {
   const bool two_forms = has_two_forms(operation);
   std::string expected;
@@ -149,10 +162,15 @@ const Overload& intended_overload(const Operation& operation, const Call& call) 
 }
 
 void explain(const Operation& operation, const Overload& meant, const Mismatch& mismatch, const Call& call) {
+  if (call.is_method && call.count > 0 && !is_tensor(call.args[0]))
+    fail(ErrorKind::type, "descriptor '", operation.name,
+         "' for 'torch._C.TensorBase' objects doesn't apply to a '", Py_TYPE(call.args[0])->tp_name,
+         "' object; call it on a Tensor");
   const auto candidates =
       std::count_if(operation.overloads.begin(), operation.overloads.end(),
                     [&](const Overload& overload) { return takes_count(overload, call); });
-  if ((operation.overloads.size() > 1 && candidates != 1) || has_two_forms(operation))
+  if ((operation.overloads.size() > 1 && candidates != 1) || has_two_forms(operation) ||
+      has_other_forms(operation.name, mismatch.reason))
     fail_ambiguous(operation, call);
   switch (mismatch.reason) {
     case Fit::too_many:

@@ -98,6 +98,11 @@ Parameter parse_parameter(std::string_view text) {
   return parameter;
 }
 
+/// Whether a tensor may be given where a number is expected.
+bool is_constant_number(const Tensor& tensor) {
+  return tensor.dim() == 0 && !autograd::requires_grad(tensor);
+}
+
 bool accepts(const Parameter& parameter, PyObject* object) {
   if (object == Py_None) return parameter.optional || parameter.kind == Kind::any;
   switch (parameter.kind) {
@@ -109,7 +114,7 @@ bool accepts(const Parameter& parameter, PyObject* object) {
       return is_tensor(object) || is_number(object);
     case Kind::scalar:
     case Kind::real:
-      return is_number(object) || (is_tensor(object) && get_tensor(object).numel() == 1);
+      return is_number(object) || (is_tensor(object) && is_constant_number(get_tensor(object)));
     case Kind::integer:
       return is_integer(object);
     case Kind::integers:
@@ -247,14 +252,33 @@ PyObject* operation_signatures(PyObject* self, void*) {
     if (!overload.deprecated) PyList_Append(list, Object::steal(to_python(overload.signature)).get());
   return list;
 }
+/// For inspect.signature, where there is one form only.
+PyObject* operation_text_signature(PyObject* self, void*) {
+  const auto* object = reinterpret_cast<OperationObject*>(self);
+  const std::vector<Overload>& overloads = object->operation->overloads;
+  if (overloads.size() > 1) Py_RETURN_NONE;
+  std::string text = "(";
+  bool star = false;
+  for (const Parameter& parameter : overloads[0].parameters) {
+    if (text.size() > 1) text += ", ";
+    if (parameter.keyword_only && !star) text += "*, ";
+    star = parameter.keyword_only;
+    text += concat(parameter.varargs ? "*" : "", PyUnicode_AsUTF8(parameter.name));
+    if (parameter.value)
+      text += concat("=", PyUnicode_AsUTF8(Object::steal(PyObject_Repr(parameter.value)).get()));
+  }
+  return to_python(text + ")");
+}
 PyObject* operation_reduce(PyObject* self, PyObject*) { return operation_name(self, nullptr); }
 
-PyGetSetDef operation_attributes[] = {{"__name__", operation_name, nullptr, nullptr, nullptr},
-                                      {"__qualname__", operation_qualified_name, nullptr, nullptr, nullptr},
-                                      {"__module__", operation_module, nullptr, nullptr, nullptr},
-                                      {"__doc__", operation_doc, nullptr, nullptr, nullptr},
-                                      {"_signatures", operation_signatures, nullptr, nullptr, nullptr},
-                                      {nullptr, nullptr, nullptr, nullptr, nullptr}};
+PyGetSetDef operation_attributes[] = {
+    {"__name__", operation_name, nullptr, nullptr, nullptr},
+    {"__qualname__", operation_qualified_name, nullptr, nullptr, nullptr},
+    {"__module__", operation_module, nullptr, nullptr, nullptr},
+    {"__doc__", operation_doc, nullptr, nullptr, nullptr},
+    {"__text_signature__", operation_text_signature, nullptr, nullptr, nullptr},
+    {"_signatures", operation_signatures, nullptr, nullptr, nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr}};
 PyMethodDef operation_methods[] = {{"__reduce__", operation_reduce, METH_NOARGS, nullptr},
                                    {nullptr, nullptr, 0, nullptr}};
 PyMemberDef operation_members[] = {

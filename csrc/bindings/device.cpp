@@ -34,8 +34,9 @@ void check_device(PyObject* device) {
                     "Torch not compiled with CUDA enabled: tapegrad runs on the CPU only, use device='cpu'");
     throw PythonError{};
   }
-  fail(ErrorKind::runtime, "Expected one of cpu device type at start of device string: ", name,
-       ": tapegrad runs on the CPU only");
+  fail(ErrorKind::runtime,
+       "Expected one of cpu, cuda, ipu, xpu, mkldnn, mps or another device type at start of device string: ",
+       name, "; tapegrad runs on the CPU only, use device='cpu'");
 }
 
 int add_device(PyObject* module) { return PyModule_AddFunctions(module, functions); }

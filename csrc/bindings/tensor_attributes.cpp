@@ -51,6 +51,8 @@ PyObject* item_size(PyObject* self, void*) {
 PyObject* bytes(PyObject* self, void*) {
   return get(self, [](const Tensor& t) { return t.bytes(); });
 }
+PyObject* itself(PyObject* self, void*) { return Py_NewRef(self); }
+
 PyObject* grad_fn(PyObject* self, void*) {
   return guarded([&] { return wrap_node(autograd::grad_fn(get_tensor(self))); });
 }
@@ -65,6 +67,9 @@ PyObject* get_requires_grad(PyObject* self, void*) {
 int set_requires_grad(PyObject* self, PyObject* value, void*) {
   return guarded([&]() -> int {
     TG_CHECK(value && PyBool_Check(value), "requires_grad must be a bool");
+    TG_CHECK(value == Py_False || get_tensor(self).is_floating(),
+             "only Tensors of floating point and complex dtype can require gradients. This one has dtype ",
+             dtype_name(get_tensor(self).dtype()));
     autograd::set_requires_grad(get_tensor(self), value == Py_True);
     return 0;
   });
@@ -144,6 +149,7 @@ PyGetSetDef tensor_attributes[] = {
      nullptr},
     {"grad", get_grad, set_grad, "The accumulated gradient, or None.", nullptr},
     {"_grad", get_grad_quietly, set_grad, "The accumulated gradient, or None.", nullptr},
+    {"real", itself, nullptr, "The tensor itself: there are no complex types.", nullptr},
     {"grad_fn", grad_fn, nullptr, "The operation that produced this tensor, or None.", nullptr},
     {"is_leaf", is_leaf, nullptr, "Whether no recorded operation produced this tensor.", nullptr},
     {"output_nr", output_nr, nullptr, "Which output of grad_fn this is.", nullptr},
@@ -165,6 +171,7 @@ PyGetSetDef tensor_attributes[] = {
     {"is_mps", constant_false, nullptr, "False: there is no GPU support.", nullptr},
     {"is_meta", constant_false, nullptr, "False: every tensor has memory.", nullptr},
     {"is_sparse", constant_false, nullptr, "False: every tensor is dense.", nullptr},
+    {"is_mkldnn", constant_false, nullptr, "False: there are no layouts of other libraries.", nullptr},
     {"is_quantized", constant_false, nullptr, "False: there are no quantized types.", nullptr},
     {"is_nested", constant_false, nullptr, "False: there are no nested tensors.", nullptr},
     {"__array_priority__", array_priority, nullptr, "NumPy leaves mixed operations to Tensor.", nullptr},

@@ -208,6 +208,9 @@ PyObject* make_subclass(PyObject* type, const Tensor& data, bool requires_grad) 
   TG_CHECK_TYPE(PyType_Check(type) && PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(type), tensor_type),
                 "cls must be a type derived from Tensor");
   Tensor tensor = autograd::detach(data);
+  TG_CHECK(!requires_grad || tensor.is_floating(),
+           "Only Tensors of floating point and complex dtype can require gradients; this one has dtype ",
+           dtype_name(tensor.dtype()));
   autograd::set_requires_grad(tensor, requires_grad);
   return wrap_as(reinterpret_cast<PyTypeObject*>(type), std::move(tensor));
 }
@@ -345,10 +348,13 @@ void define_tensor_methods() {
       As::function);
   def_op("get_default_dtype()", [] { return default_dtype(); }, As::function);
   def_op(
-      "set_default_dtype(dtype d)",
-      [](DType dtype) {
-        TG_CHECK_TYPE(is_floating(dtype), "only floating-point types are supported as the default type");
-        set_default_dtype(dtype);
+      "set_default_dtype(any d)",
+      [](PyObject* dtype) {
+        TG_CHECK_TYPE(is_dtype(dtype) && !PyType_Check(dtype),
+                      "invalid dtype object: only floating-point types are supported as the default type");
+        TG_CHECK_TYPE(is_floating(get_dtype(dtype)),
+                      "only floating-point types are supported as the default type");
+        set_default_dtype(get_dtype(dtype));
       },
       As::function);
   def_op(

@@ -96,11 +96,8 @@ PyObject* size_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(tuple.get()); ++i) {
       PyObject* item = PyTuple_GET_ITEM(tuple.get(), i);
       if (PyLong_CheckExact(item)) continue;
-      const bool is_one_integer =
-          is_tensor(item) && get_tensor(item).numel() == 1 && !get_tensor(item).is_floating();
-      TG_CHECK_TYPE(is_integer(item) || PyBool_Check(item) || is_one_integer,
-                    "torch.Size() takes an iterable of 'int' (item ", i, " is '", Py_TYPE(item)->tp_name,
-                    "')");
+      TG_CHECK_TYPE(is_integer(item) || PyBool_Check(item), "torch.Size() takes an iterable of 'int' (item ",
+                    i, " is '", Py_TYPE(item)->tp_name, "')");
       PyTuple_SET_ITEM(tuple.get(), i, checked(PyNumber_Long(item)).release());
       Py_DECREF(item);
     }
@@ -176,7 +173,7 @@ bool is_integer(PyObject* object) {
   if (PyLong_Check(object)) return !PyBool_Check(object);
   if (is_tensor(object)) {
     const Tensor& tensor = get_tensor(object);
-    return tensor.numel() == 1 && tensor.dim() == 0 && !tensor.is_floating();
+    return tensor.numel() == 1 && !tensor.is_floating();
   }
   return PyIndex_Check(object) && is_numpy_scalar(object);
 }

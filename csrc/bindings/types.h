@@ -23,8 +23,7 @@ extern PyTypeObject* size_type;
 
 /// Whether an object is a Python or NumPy number (not a tensor).
 bool is_number(PyObject* object);
-/// Whether it can stand for an integer: int, NumPy integer, 0-dim integer tensor; not a bool unless
-/// `allow_bool`.
+/// Whether it can stand for an integer: int, NumPy integer, integer tensor of one element; not a bool.
 bool is_integer(PyObject* object);
 bool is_integer_sequence(PyObject* object);
 /// The number; TypeError otherwise.

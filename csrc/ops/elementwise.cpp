@@ -117,6 +117,8 @@ const char* kernel_name(const char* op_name) {
   Dims shape;
   for (const Operand& operand : operands)
     if (operand.is_tensor()) shape = broadcast_shapes(shape, operand.tensor().shape());
+  if (dtype == DType::bool_ && std::string_view(info.name) == "hardtanh")
+    fail(ErrorKind::runtime, "Bool inputs not supported for hardtanh; convert the input with .float()");
   if (dtype == DType::bool_ && std::string_view(info.name) == "relu")
     fail(ErrorKind::runtime, "Boolean inputs not supported for relu; convert the input with .float()");
   if (dtype == DType::bool_ && std::string_view(info.name) == "sub")

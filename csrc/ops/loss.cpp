@@ -136,6 +136,8 @@ Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& targe
 }
 
 Tensor kl_div(const Tensor& input, const Tensor& target, std::string_view reduction, bool log_target) {
+  TG_CHECK(input.is_floating() && target.is_floating(),
+           "kl_div: Integral inputs not supported. Convert the input and the target with .float().");
   const bool per_batch = reduction == "batchmean";
   const LossReduction kind = per_batch ? LossReduction::sum : parse_loss_reduction(reduction);
   const Tensor loss = log_target ? reduced_loss("KlDivBackward0", KlDivLog{}, kind, input, target)

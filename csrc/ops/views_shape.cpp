@@ -335,12 +335,28 @@ Tensor permute(const Tensor& x, IntSpan dims) {
                       [inverse](Backward& b) { return permute(b.grad(), inverse); });
 }
 
+namespace {
+
+Dims distinct_dims(const char* name, IntSpan dims, int rank) {
+  Dims wrapped;
+  for (int64_t dim : dims) {
+    const int64_t at = wrap_dim(dim, rank);
+    TG_CHECK(std::find(wrapped.begin(), wrapped.end(), at) == wrapped.end() || rank == 0,
+             "movedim: repeated dim in `", name, "` (", to_string(dims), ")");
+    wrapped.push_back(at);
+  }
+  return wrapped;
+}
+
+}  // namespace
+
 Tensor movedim(const Tensor& x, IntSpan source, IntSpan destination) {
   TG_CHECK(source.size() == destination.size(), "movedim: Invalid source or destination dims: source (",
            to_string(source), " dims) should contain the same number of dims as destination (",
            to_string(destination), " dims)");
   const int rank = x.dim();
-  const Dims from = wrap_dims(source, rank), to = wrap_dims(destination, rank);
+  const Dims from = distinct_dims("source", source, rank),
+             to = distinct_dims("destination", destination, rank);
   if (rank == 0) return alias(x);
   Dims order(rank, -1);
   uint64_t moved = 0;

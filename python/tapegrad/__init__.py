@@ -53,6 +53,7 @@ from ._tensor import (
     is_storage,
     is_tensor,
     numel,
+    positive,
 )
 from .autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
@@ -61,8 +62,8 @@ newaxis = None
 
 # Loaded on first use, so that `import tapegrad` stays fast.
 _SUBMODULES = {
-    "accelerator", "amp", "autograd", "backends", "compiler", "cpu", "cuda", "distributions", "fft", "func",
-    "jit", "linalg", "mps", "nn", "optim", "overrides", "profiler", "return_types", "serialization",
+    "accelerator", "amp", "autograd", "backends", "compiler", "cpu", "cuda", "func",
+    "jit", "mps", "nn", "optim", "overrides", "profiler", "return_types", "serialization",
     "special", "utils", "version", "xpu",
 }  # fmt: skip
 _LAZY_NAMES = {

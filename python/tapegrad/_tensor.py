@@ -37,7 +37,8 @@ def _format(self: Tensor, spec: str) -> str:
 @_method("__contains__")
 def _contains(self: Tensor, element: Any) -> bool:
     if isinstance(element, (Tensor, int, float)):
-        return bool((self == element).any().item())
+        found: Any = element == self
+        return bool(found.any().item())
     raise RuntimeError(
         f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
     )
@@ -140,6 +141,26 @@ def _reduce_ex(self: Tensor, protocol: Any) -> tuple[Any, ...]:
     data = memoryview(_C._storage_bytes(dense)).tobytes()
     args = (data, self.dtype, tuple(self.shape), dense.stride(), self.requires_grad)
     return (_rebuild_tensor, args) if state is None else (_rebuild_tensor, args, state)
+
+
+@_method("where")
+def _where(self: Tensor, condition: Tensor, other: Any) -> Tensor:
+    """The tensor's own elements where `condition` holds, those of `other` elsewhere."""
+    return _C.where(condition, self, other)
+
+
+@_method("conj")
+def _conj(self: Tensor) -> Tensor:
+    """The tensor itself: there are no complex types."""
+    return self
+
+
+@_method("positive")
+def positive(input: Tensor) -> Tensor:
+    """The tensor itself."""
+    if input.dtype == _C.bool:
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return input
 
 
 @_method("as_subclass")
@@ -301,13 +322,22 @@ def is_storage(obj: Any) -> bool:
     return isinstance(obj, UntypedStorage)
 
 
+def _need_tensor(function: str, input: Any) -> None:
+    if not isinstance(input, Tensor):
+        raise TypeError(
+            f"{function}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
+        )
+
+
 def is_floating_point(input: Tensor) -> bool:
     """Whether a tensor has a floating-point type."""
+    _need_tensor("is_floating_point", input)
     return input.is_floating_point()
 
 
 def is_complex(input: Tensor) -> bool:
     """False: there are no complex types."""
+    _need_tensor("is_complex", input)
     return input.is_complex()
 
 
@@ -318,8 +348,7 @@ def is_inference(input: Tensor) -> bool:
 
 def numel(input: Tensor) -> int:
     """The number of elements of a tensor."""
-    if not isinstance(input, Tensor):
-        raise TypeError(f"numel(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+    _need_tensor("numel", input)
     return input.numel()
 
 

@@ -74,6 +74,8 @@ def grad(
         return _C._override(grad, everything, (outputs, inputs, grad_outputs), options)
     if not inputs:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
+    if grad_outputs is not None and len(cotangents) != len(outputs):
+        raise RuntimeError(f"got {len(outputs)} tensors and {len(cotangents)} gradients")
     keep_graph = create_graph if retain_graph is None else retain_graph
     unused = bool(allow_unused) or materialize_grads
     run = _run_batched if is_grads_batched else _C._run_backward
