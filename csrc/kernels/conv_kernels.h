@@ -60,6 +60,28 @@ struct TileJob {
 };
 constexpr int64_t kGridSlack = 256;
 
+/// Rows of a ChannelJob that need the terms [first, last) only.
+struct ChannelLine {
+  int64_t rows, first, last;
+};
+
+/// out[places[row] + c] = start[c] + sum over k of x[starts[row] + offsets[k]] * factors[k][c]: vectors run
+/// along the channels c, so that rows can be any positions of a grid, without the gaps. The indirect
+/// convolution of Dukhan, "The indirect convolution algorithm", 2019.
+template <class T>
+struct ChannelJob {
+  const T* x;
+  const int64_t *starts, *places;  // by row
+  const ChannelLine* lines;        // of consecutive rows
+  int64_t line_count;
+  const int64_t* offsets;  // by term
+  int64_t terms;
+  const T* factors;  // from pack_channels
+  int64_t columns;   // of `out`, a multiple of ConvKernels::lanes
+  const T* start;    // null: what `out` holds
+  T* out;
+};
+
 /// w[row][k] += sum over j of y[row][j] * x[j + offsets[k]]; y is zero in the gaps and up to a multiple of a
 /// vector.
 template <class T>
@@ -86,6 +108,11 @@ struct ConvKernels {
   void (*pack_weights)(const T* w, int64_t row_step, const int64_t* offsets, int64_t rows, int64_t taps,
                        T* packed);
   void (*tiles)(const TileJob<T>& job);
+  int64_t lanes;  // of a vector
+  /// The same as pack_weights for `channels`, with zeros up to a whole vector of rows.
+  void (*pack_channels)(const T* w, int64_t row_step, const int64_t* offsets, int64_t rows, int64_t taps,
+                        T* packed);
+  void (*channels)(const ChannelJob<T>& job);
   void (*dots)(const DotJob<T>& job);
 };
 

@@ -23,6 +23,7 @@ void register_norms(NormKernels& table);
 void register_conv_patches(ConvKernels<float>& f32, ConvKernels<double>& f64);
 void register_conv_grids(ConvKernels<float>& f32, ConvKernels<double>& f64);
 void register_conv_tiles(ConvKernels<float>& f32, ConvKernels<double>& f64);
+void register_conv_channels(ConvKernels<float>& f32, ConvKernels<double>& f64);
 void register_conv_dots(ConvKernels<float>& f32, ConvKernels<double>& f64);
 void register_pool(PoolKernels<float>& f32, PoolKernels<double>& f64);
 

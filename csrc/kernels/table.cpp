@@ -30,6 +30,7 @@ const KernelTable& table() {
   register_conv_patches(table.conv_f32, table.conv_f64);
   register_conv_grids(table.conv_f32, table.conv_f64);
   register_conv_tiles(table.conv_f32, table.conv_f64);
+  register_conv_channels(table.conv_f32, table.conv_f64);
   register_conv_dots(table.conv_f32, table.conv_f64);
   register_pool(table.pool_f32, table.pool_f64);
   table.name = name;

@@ -11,8 +11,35 @@ namespace tapegrad::grid {
 
 namespace {
 
+// From this many products for each result, and results for each channel, on, vectors along the channels pay.
+constexpr int64_t kManyTerms = 128, kManyResults = 256;
 // What one pass of a tile reads of the source stays in the first cache.
 constexpr int64_t kPassBytes = 24 << 10;
+
+double density(const Plan& plan) {
+  double useful = 1, computed = plan.merged ? double(plan.axes[0].size) : double(plan.axes[0].result_size);
+  for (const Axis& axis : plan.axes) useful *= double(axis.result_size);
+  for (int d = 0; d < 3; ++d) computed *= double(plan.axes[d].phases.size());
+  return useful / (computed * double(plan.axes[1].size) * double(plan.axes[2].size));
+}
+
+/// Where the results of a part in one block are: how many, and from one line and slice to the next.
+struct Range {
+  int64_t count[3], out = 0, line, slice;
+
+  Range(const Plan& plan, const Part& part, int64_t block) {
+    for (int d = 0; d < 3; ++d) {
+      const Axis& axis = plan.axes[d];
+      const bool blocked = d == plan.blocked;
+      count[d] = part.phases[d]->count(blocked ? axis.length(block) : axis.block);
+      out = out * axis.result_size + part.phases[d]->start + (blocked ? block * axis.block : 0);
+    }
+    const int64_t width = plan.axes[2].result_size;
+    line = part.phases[1]->step * width;
+    slice = part.phases[0]->step * plan.axes[1].result_size * width;
+  }
+  int64_t volume() const { return count[0] * count[1] * count[2]; }
+};
 
 /// One direction of a convolution: from `source` to `result`.
 template <class T>
@@ -23,6 +50,13 @@ struct Direction {
   int64_t weight_row_step, weight_channel_step;
   const T *source, *weight, *bias;
   T* result;
+  // Vectors run along the channels of the result rather than along positions, if that leaves fewer gaps and
+  // there is enough to do for each result and each weight.
+  int64_t columns = whole_vectors<T>(rows);
+  bool along_channels = density(plan) * double(columns) < double(rows) &&
+                        columns >= 2 * whole_vectors<T>(1) &&
+                        channels * sizes.volume(sizes.window.kernel) >= kManyTerms &&
+                        sizes.batch * result_volume() >= kManyResults;
 
   int64_t source_volume() const {
     return plan.axes[0].source_size * plan.axes[1].source_size * plan.axes[2].source_size;
@@ -30,32 +64,37 @@ struct Direction {
   int64_t result_volume() const {
     return plan.axes[0].result_size * plan.axes[1].result_size * plan.axes[2].result_size;
   }
+  int64_t image_step() const { return sizes.groups * rows * result_volume(); }
 
   void run() const;
   void run_block(const std::vector<Part>& parts, const T* packed, int64_t packed_group, int64_t first_image,
                  int64_t block) const;
-  void run_part(const Part& part, const T* grid, T* partial, const T* packed, int64_t group,
-                int64_t first_image, int64_t images, int64_t block) const;
+  void run_positions(const Part& part, const Range& range, const T* grid, T* partial, const T* packed,
+                     const T* bias, T* out, int64_t images) const;
+  void run_channels(const Part& part, const Range& range, const BlockOrigin& origin, const T* grid, T* buffer,
+                    const T* packed, const T* bias, T* out, int64_t images) const;
   int64_t taps_per_pass(const Part& part) const;
 };
 
 template <class T>
 void Direction<T>::run() const {
-  const std::vector<Part> parts = all_parts(plan, sizes, channels, weight_channel_step, rows);
+  const int64_t packed_rows = along_channels ? columns : rows;
+  const std::vector<Part> parts =
+      all_parts(plan, sizes, channels, weight_channel_step, packed_rows,
+                along_channels ? TapOrder::lines_first : TapOrder::channels_first);
   const auto& table = table_for(T());
-  const int64_t group_weights = rows * channels * sizes.volume(sizes.window.kernel);
-  Tensor packed = empty(Dims{sizes.groups * group_weights}, dtype_of<T>());
+  const int64_t taps = channels * sizes.volume(sizes.window.kernel), packed_group = packed_rows * taps;
+  Tensor packed = empty(Dims{sizes.groups * packed_group}, dtype_of<T>());
   T* const packed_data = packed.data<T>();
   for (int64_t group = 0; group < sizes.groups; ++group)
     for (const Part& part : parts)
-      table.pack_weights(weight + group * group_weights, weight_row_step, part.weight_offsets.data(), rows,
-                         static_cast<int64_t>(part.offsets.size()),
-                         packed_data + group * group_weights + part.packed);
+      (along_channels ? table.pack_channels : table.pack_weights)(
+          weight + group * rows * taps, weight_row_step, part.weight_offsets.data(), rows,
+          static_cast<int64_t>(part.offsets.size()), packed_data + group * packed_group + part.packed);
   const int64_t blocks = plan.axes[plan.blocked].blocks();
   const int64_t image_blocks = (sizes.batch + plan.images - 1) / plan.images;
   parallel_for(0, image_blocks * blocks, 1, [&](int64_t lo, int64_t hi) {
-    for (; lo < hi; ++lo)
-      run_block(parts, packed_data, group_weights, lo / blocks * plan.images, lo % blocks);
+    for (; lo < hi; ++lo) run_block(parts, packed_data, packed_group, lo / blocks * plan.images, lo % blocks);
   });
 }
 
@@ -64,8 +103,10 @@ void Direction<T>::run_block(const std::vector<Part>& parts, const T* packed, in
                              int64_t first_image, int64_t block) const {
   const int64_t images = std::min(plan.images, sizes.batch - first_image);
   const int64_t grid_size = channels * plan.source_phases() * plan.images * plan.volume();
-  T* const grid = workspace<T>(grid_size + kGridSlack + rows * kGridSlack);
-  T* const partial = grid + grid_size + kGridSlack;
+  const int64_t block_volume = plan.axes[0].block * plan.axes[1].block * plan.axes[2].block;
+  const int64_t room = along_channels ? columns * (plan.images * block_volume + 1) : rows * kGridSlack;
+  T* const grid = workspace<T>(grid_size + kGridSlack + room);
+  T* const buffer = grid + grid_size + kGridSlack;
   std::fill_n(grid + grid_size, kGridSlack, T(0));
   const BlockOrigin origin(plan, block);
   const GridJob job = grid_job(plan, origin, channels, plan.images * plan.volume());
@@ -74,9 +115,17 @@ void Direction<T>::run_block(const std::vector<Part>& parts, const T* packed, in
       const T* image = source + ((first_image + i) * sizes.groups + group) * channels * source_volume();
       table_for(T()).fill_grid(job, image, grid + i * plan.volume());
     }
-    for (const Part& part : parts)
-      run_part(part, grid, partial, packed + group * packed_group + part.packed, group, first_image, images,
-               block);
+    for (const Part& part : parts) {
+      const Range range(plan, part, block);
+      if (range.volume() == 0) continue;
+      const T *weights = packed + group * packed_group + part.packed,
+              *part_bias = bias ? bias + group * rows : nullptr;
+      T* const out = result + first_image * image_step() + group * rows * result_volume() + range.out;
+      if (along_channels)
+        run_channels(part, range, origin, grid, buffer, weights, part_bias, out, images);
+      else
+        run_positions(part, range, grid, buffer, weights, part_bias, out, images);
+    }
   }
 }
 
@@ -92,32 +141,23 @@ int64_t Direction<T>::taps_per_pass(const Part& part) const {
 }
 
 template <class T>
-void Direction<T>::run_part(const Part& part, const T* grid, T* partial, const T* packed, int64_t group,
-                            int64_t first_image, int64_t images, int64_t block) const {
-  int64_t count[3], start[3];
-  for (int d = 0; d < 3; ++d) {
-    const bool blocked = d == plan.blocked;
-    count[d] = part.phases[d]->count(blocked ? plan.axes[d].length(block) : plan.axes[d].block);
-    start[d] = part.phases[d]->start + (blocked ? block * plan.axes[d].block : 0);
-    if (count[d] == 0) return;
-  }
-  const int64_t height = plan.axes[1].result_size, width = plan.axes[2].result_size;
-  const int64_t line = part.phases[1]->step * width, slice = part.phases[0]->step * height * width;
-  const int64_t image_step = sizes.groups * rows * result_volume();
+void Direction<T>::run_positions(const Part& part, const Range& range, const T* grid, T* partial,
+                                 const T* packed, const T* part_bias, T* out, int64_t images) const {
+  const auto& count = range.count;
   const int64_t row = plan.axes[2].size, plane = plan.axes[1].size * row;
   const int64_t merged_images = plan.merged ? images : 1, merged_depth = plan.merged ? count[0] : 1;
   std::vector<GridRun> runs;
   for (int64_t i = 0; i < merged_images; ++i)
     for (int64_t d = 0; d < merged_depth; ++d)
       for (int64_t h = 0; h < count[1]; ++h)
-        runs.push_back(
-            {i * plan.volume() + d * plane + h * row, count[2], i * image_step + d * slice + h * line});
+        runs.push_back({i * plan.volume() + d * plane + h * row, count[2],
+                        i * image_step() + d * range.slice + h * range.line});
   TileJob<T> job{};
   job.offsets = part.offsets.data();
   job.taps = static_cast<int64_t>(part.offsets.size());
   job.weights = packed;
   job.rows = rows;
-  job.bias = bias ? bias + group * rows : nullptr;
+  job.bias = part_bias;
   job.out_row = result_volume();
   job.out_step = part.phases[2]->step;
   job.positions = runs.back().start + count[2];
@@ -128,17 +168,60 @@ void Direction<T>::run_part(const Part& part, const T* grid, T* partial, const T
   for (int64_t i = 0; i < images; i += merged_images)
     for (int64_t d = 0; d < count[0]; d += merged_depth) {
       job.x = grid + i * plan.volume() + d * plane;
-      job.out = result + (first_image + i) * image_step + group * rows * result_volume() +
-                ((start[0] + d * part.phases[0]->step) * height + start[1]) * width + start[2];
+      job.out = out + i * image_step() + d * range.slice;
       table_for(T()).tiles(job);
     }
 }
 
-double density(const Plan& plan) {
-  double useful = 1, computed = plan.merged ? double(plan.axes[0].size) : double(plan.axes[0].result_size);
-  for (const Axis& axis : plan.axes) useful *= double(axis.result_size);
-  for (int d = 0; d < 3; ++d) computed *= double(plan.axes[d].phases.size());
-  return useful / (computed * double(plan.axes[1].size) * double(plan.axes[2].size));
+/// The result by lines, without the taps that lie above or below the source; then the positions and channels
+/// in `buffer` change places.
+template <class T>
+void Direction<T>::run_channels(const Part& part, const Range& range, const BlockOrigin& origin,
+                                const T* grid, T* buffer, const T* packed, const T* part_bias, T* out,
+                                int64_t images) const {
+  const auto& count = range.count;
+  const Axis& axis = plan.axes[1];
+  const int64_t row = plan.axes[2].size, plane = axis.size * row;
+  T* const start = buffer;
+  T* const values = buffer + columns;
+  std::fill_n(start, columns, T(0));
+  if (part_bias) std::copy_n(part_bias, rows, start);
+  const std::vector<Tap>& taps = part.phases[1]->taps;
+  const int64_t terms = static_cast<int64_t>(part.offsets.size());
+  std::vector<int64_t> starts, places;
+  std::vector<ChannelLine> lines;
+  for (int64_t h = 0; h < count[1]; ++h) {
+    const auto inside = [&](const Tap& tap) {
+      const int64_t y = origin.first[1][tap.phase] + (h + tap.shift) * axis.stride;
+      return y >= 0 && y < axis.source_size;
+    };
+    const int64_t first = std::find_if(taps.begin(), taps.end(), inside) - taps.begin();
+    const int64_t last = first + std::count_if(taps.begin(), taps.end(), inside);
+    const int64_t per_tap = taps.empty() ? 0 : terms / static_cast<int64_t>(taps.size());
+    const ChannelLine line{images * count[0] * count[2], first * per_tap, last * per_tap};
+    if (h > 0 && lines.back().first == line.first && lines.back().last == line.last)
+      lines.back().rows += line.rows;
+    else
+      lines.push_back(line);
+    for (int64_t i = 0; i < images; ++i)
+      for (int64_t d = 0; d < count[0]; ++d)
+        for (int64_t w = 0; w < count[2]; ++w) {
+          starts.push_back(i * plan.volume() + d * plane + h * row + w);
+          places.push_back((((i * count[0] + d) * count[1] + h) * count[2] + w) * columns);
+        }
+  }
+  table_for(T()).channels({grid, starts.data(), places.data(), lines.data(),
+                           static_cast<int64_t>(lines.size()), part.offsets.data(), terms, packed, columns,
+                           start, values});
+  // Lines that follow each other without gaps are copied together.
+  const bool together = range.line == count[2] && part.phases[2]->step == 1;
+  const int64_t run = together ? count[1] * count[2] : count[2], runs = together ? 1 : count[1];
+  const T* from = values;
+  for (int64_t i = 0; i < images; ++i)
+    for (int64_t d = 0; d < count[0]; ++d)
+      for (int64_t k = 0; k < runs; ++k, from += run * columns)
+        transpose_block(out + i * image_step() + d * range.slice + k * range.line, result_volume(),
+                        part.phases[2]->step, from, columns, rows, run);
 }
 
 }  // namespace

@@ -58,14 +58,15 @@ class Blocks {
   void read_rows(int64_t group, int64_t first, int64_t images, const T* y) {
     for_images(images, [=, this](int64_t i) {
       const T* from = y + ((first + i) * sizes_.groups + group) * result_;
-      transpose_block(rows() + i * result_, sizes_.out_channels, from, windows_, windows_,
+      transpose_block(rows() + i * result_, sizes_.out_channels, 1, from, windows_, windows_,
                       sizes_.out_channels);
     });
   }
   void write_rows(int64_t group, int64_t first, int64_t images, T* y) {
     for_images(images, [=, this](int64_t i) {
       T* to = y + ((first + i) * sizes_.groups + group) * result_;
-      transpose_block(to, windows_, rows() + i * result_, sizes_.out_channels, sizes_.out_channels, windows_);
+      transpose_block(to, windows_, 1, rows() + i * result_, sizes_.out_channels, sizes_.out_channels,
+                      windows_);
     });
   }
 

@@ -127,30 +127,38 @@ GridJob grid_job(const Plan& plan, const BlockOrigin& origin, int64_t channels, 
 }
 
 Part::Part(const Plan& plan, const ConvSizes& sizes, const Phase* const (&chosen)[3], int64_t channels,
-           int64_t weight_channel_step)
+           int64_t weight_channel_step, TapOrder order)
     : phases{chosen[0], chosen[1], chosen[2]} {
   const int64_t step = plan.images * plan.volume(), rows = plan.axes[1].size, row = plan.axes[2].size;
+  const int64_t heights = plan.axes[1].first.size(), widths = plan.axes[2].first.size();
   const auto& kernel = sizes.window.kernel;
-  for (int64_t channel = 0; channel < channels; ++channel)
-    for (const Tap& d : phases[0]->taps)
-      for (const Tap& h : phases[1]->taps)
-        for (const Tap& w : phases[2]->taps) {
-          const int64_t heights = plan.axes[1].first.size(), widths = plan.axes[2].first.size();
-          const int64_t grid =
-              channel * plan.source_phases() + (d.phase * heights + h.phase) * widths + w.phase;
-          offsets.push_back(grid * step + (d.shift * rows + h.shift) * row + w.shift);
-          weight_offsets.push_back(channel * weight_channel_step + (d.k * kernel[1] + h.k) * kernel[2] + w.k);
-        }
+  const auto add_line = [&](int64_t channel, const Tap& d, const Tap& h) {
+    for (const Tap& w : phases[2]->taps) {
+      const int64_t grid = channel * plan.source_phases() + (d.phase * heights + h.phase) * widths + w.phase;
+      offsets.push_back(grid * step + (d.shift * rows + h.shift) * row + w.shift);
+      weight_offsets.push_back(channel * weight_channel_step + (d.k * kernel[1] + h.k) * kernel[2] + w.k);
+    }
+  };
+  if (order == TapOrder::lines_first) {
+    for (const Tap& h : phases[1]->taps)
+      for (int64_t channel = 0; channel < channels; ++channel)
+        for (const Tap& d : phases[0]->taps) add_line(channel, d, h);
+  } else {
+    for (int64_t channel = 0; channel < channels; ++channel)
+      for (const Tap& d : phases[0]->taps)
+        for (const Tap& h : phases[1]->taps) add_line(channel, d, h);
+  }
 }
 
 std::vector<Part> all_parts(const Plan& plan, const ConvSizes& sizes, int64_t channels,
-                            int64_t weight_channel_step, int64_t rows) {
+                            int64_t weight_channel_step, int64_t rows, TapOrder order) {
   std::vector<Part> parts;
   int64_t packed = 0;
   for (const Phase& d : plan.axes[0].phases)
     for (const Phase& h : plan.axes[1].phases)
       for (const Phase& w : plan.axes[2].phases) {
-        parts.emplace_back(plan, sizes, (const Phase* const[3]){&d, &h, &w}, channels, weight_channel_step);
+        parts.emplace_back(plan, sizes, (const Phase* const[3]){&d, &h, &w}, channels, weight_channel_step,
+                           order);
         parts.back().packed = packed;
         packed += rows * static_cast<int64_t>(parts.back().offsets.size());
       }

@@ -53,19 +53,22 @@ struct Plan {
 Plan make_plan(const ConvSizes& sizes, Axis (*make)(const Window&, int, int64_t), int64_t channels,
                int64_t item_size, int64_t multiplications);
 
+/// Channels of the source, then positions in the kernel; or the kernel's lines outside of both.
+enum class TapOrder { channels_first, lines_first };
+
 /// The part of a result whose positions share their taps: one phase of each axis.
 struct Part {
   const Phase* phases[3];
-  std::vector<int64_t> offsets, weight_offsets;  // by tap; channels of the source are outermost
+  std::vector<int64_t> offsets, weight_offsets;  // by tap
   int64_t packed = 0;                            // where its packed weights begin
 
   Part(const Plan& plan, const ConvSizes& sizes, const Phase* const (&chosen)[3], int64_t channels,
-       int64_t weight_channel_step);
+       int64_t weight_channel_step, TapOrder order);
 };
 
 /// All parts of a result with `rows` channels, made from `channels` of the source.
 std::vector<Part> all_parts(const Plan& plan, const ConvSizes& sizes, int64_t channels,
-                            int64_t weight_channel_step, int64_t rows);
+                            int64_t weight_channel_step, int64_t rows, TapOrder order);
 
 /// Source coordinates of a block, for fill_grid.
 struct BlockOrigin {

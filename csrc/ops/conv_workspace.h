@@ -10,13 +10,21 @@ namespace tapegrad {
 inline const ConvKernels<float>& table_for(float) { return kernels->conv_f32; }
 inline const ConvKernels<double>& table_for(double) { return kernels->conv_f64; }
 
-/// to[i * to_step + j] = from[i + j * from_step] for i < rows, j < columns.
+/// `channels` rounded up to whole vectors.
 template <class T>
-void transpose_block(T* to, int64_t to_step, const T* from, int64_t from_step, int64_t rows,
+int64_t whole_vectors(int64_t channels) {
+  const int64_t lanes = table_for(T()).lanes;
+  return (channels + lanes - 1) / lanes * lanes;
+}
+
+/// to[i * to_row + j * to_column] = from[i + j * from_step] for i < rows, j < columns.
+template <class T>
+void transpose_block(T* to, int64_t to_row, int64_t to_column, const T* from, int64_t from_step, int64_t rows,
                      int64_t columns) {
   constexpr int64_t size = sizeof(T);
   kernels->copy.matrix[size == 4 ? 2 : 3]({reinterpret_cast<char*>(to), reinterpret_cast<const char*>(from),
-                                           rows, columns, to_step * size, size, size, from_step * size});
+                                           rows, columns, to_row * size, to_column * size, size,
+                                           from_step * size});
 }
 
 /// Memory of the calling thread, kept for its next block.
