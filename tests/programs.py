@@ -79,6 +79,13 @@ torch.ones(2, dtype=torch.uint8) + 300, torch.ones(2) * 1e40, torch.ones(2) > 1e
 torch.add(T([1], dtype=torch.int8), T([1], dtype=torch.int8), alpha=200)
 torch.add(T([True]), T([True]), alpha=2), torch.add(T([True]), True, alpha=2), torch.add(T([True]), 1, alpha=2)
 x = T([False]); x.add_(T([True]), alpha=2); x
+torch.add(T([1, 4], dtype=torch.uint8), T([True, False]), alpha=3), torch.sub(T([5], dtype=torch.int8), T([2]), alpha=2)
+torch.sub(T([5]), T(True), alpha=2)
+torch.rsub(T([True]), 5, alpha=2)
+x = T([1], dtype=torch.int8); x.add_(T(300), alpha=2); x
+T([2], dtype=torch.uint8) ** 300
+torch.rsub(T([True]), T([True]))
+T(True).add_(T([1.0, 2]))
 T([2, 1, -1, -1, 0]) ** T([-1, -1, -1, -2, -1]), 2 ** T([-1]), T(2) ** T(-1)
 x = T([2]); x.pow_(T([-1])); x
 T([2]) ** -1
@@ -116,6 +123,14 @@ T(5)[:]
 x = T(5); x[0] = 1; x
 x = T(5); x[0:1] = 1; x
 x = torch.zeros(2); x.__delitem__(0)
+x = torch.zeros(2); x[False] = torch.ones(3); x
+torch.zeros(3).scatter(0, T([0, 1, 2]), T(1.0))
+torch.zeros(3).scatter_(0, T([1]), T(1.0)), torch.zeros(()).scatter(0, T([0]), T([1.0]))
+torch.zeros(3).scatter_add(0, T([0, 1]), T(1.0))
+torch.zeros(2, 3).scatter(0, T([[0, 1, 1, 1]]), 1.0)
+torch.zeros(2, 3).gather(0, T([[0, 1, 1, 1]]))
+torch.searchsorted(T([1, 2, 3]), T([1]), sorter=T([0, 1]))
+torch.searchsorted(T([1, 2, 3]), T([1]), sorter=T([0.0, 1, 2]))
 """
 
 LOSSES = """

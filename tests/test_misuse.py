@@ -404,7 +404,82 @@ def largest_of_nothing(torch: Any) -> None:
     torch.empty(0).max()
 
 
+@misuse(TypeError, "sum(): argument 'keepdim' must be bool, not int")
+def number_as_a_flag(torch: Any) -> None:
+    torch.ones(2).sum(0, keepdim=1)
+
+
+@misuse(RuntimeError, "value cannot be converted to type uint8_t without overflow")
+def number_out_of_range(torch: Any) -> None:
+    torch.full((2,), 300, dtype=torch.uint8)
+
+
+@misuse(RuntimeError, "Index put requires the source and destination dtypes match")
+def assigning_fractions_at_indices_of_integers(torch: Any) -> None:
+    torch.zeros(3, dtype=torch.long)[[0, 1]] = torch.tensor([0.5, 1.5])
+
+
+@misuse(TypeError, "zeros(): argument 'size' failed to unpack the object at pos 2")
+def size_that_is_no_integer(torch: Any) -> None:
+    torch.zeros(2, None)
+
+
+@misuse(TypeError, "eq() received an invalid combination of arguments")
+def comparing_with_a_string(torch: Any) -> None:
+    torch.eq(torch.ones(2), "a")
+
+
+@misuse(RuntimeError, "expected dtype float for `end` but got dtype long int")
+def mixing_types_in_lerp(torch: Any) -> None:
+    torch.lerp(torch.ones(2), torch.tensor([1, 2]), 0.5)
+
+
+@misuse(RuntimeError, "Expected index [3] to be no larger than")
+def scattering_one_number_to_many_places(torch: Any) -> None:
+    torch.zeros(3).scatter(0, torch.tensor([0, 1, 2]), torch.tensor(1.0))
+
+
+@misuse(ValueError, "einsum(): must specify the equation string and at least one operand")
+def einsum_of_nothing(torch: Any) -> None:
+    torch.einsum("ij")
+
+
+@misuse(TypeError, "descriptor 'view' for 'torch._C.TensorBase' objects doesn't apply to a 'NoneType' object")
+def method_of_none(torch: Any) -> None:
+    torch.Tensor.view(None, 2)
+
+
 # --- networks ---
+
+
+@misuse(RuntimeError, "mat1 and mat2 must have the same dtype, but got Double and Float")
+def doubles_into_a_layer_of_floats(torch: Any) -> None:
+    torch.nn.Linear(2, 3)(torch.ones(1, 2, dtype=torch.float64))
+
+
+@misuse(ValueError, "RNN input dtype (torch.float64) does not match weight dtype (torch.float32)")
+def doubles_into_a_recurrent_layer(torch: Any) -> None:
+    torch.nn.LSTM(2, 3)(torch.ones(1, 1, 2, dtype=torch.float64))
+
+
+@misuse(RuntimeError, "Class values must be smaller than num_classes.")
+def class_that_one_hot_has_not(torch: Any) -> None:
+    torch.nn.functional.one_hot(torch.tensor([0, 2]), 2)
+
+
+@misuse(ValueError, "None is not a valid value for reduction")
+def reduction_of_none(torch: Any) -> None:
+    torch.nn.functional.mse_loss(torch.ones(2), torch.ones(2), reduction=None)
+
+
+@misuse(RuntimeError, "Found dtype Long but expected Float")
+def classes_as_probabilities(torch: Any) -> None:
+    torch.nn.functional.binary_cross_entropy(torch.tensor([0.3]), torch.tensor([1]))
+
+
+@misuse(RuntimeError, "result type Float can't be cast to the desired output type Long")
+def classes_as_probabilities_of_logits(torch: Any) -> None:
+    torch.nn.functional.binary_cross_entropy_with_logits(torch.tensor([0.3]), torch.tensor([1]))
 
 
 @misuse(IndexError, "Target 7 is out of bounds")

@@ -302,6 +302,7 @@ Tensor get_item(const Tensor& x, PyObject* key) {
 
 void set_item(const Tensor& x, PyObject* key, PyObject* value) {
   check_key_of_scalar(x, key);
+  if (key == Py_False) return;  // nothing is written, whatever the shape of the value
   const bool is_scalar = !is_tensor(value);
   TG_CHECK_TYPE(!is_scalar || is_number(value), "can't assign a ", Py_TYPE(value)->tp_name, " to a torch.",
                 scalar_type_name(x.dtype()), "Tensor; convert it with torch.tensor first");

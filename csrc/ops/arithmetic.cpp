@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "ops/copy.h"
+#include "ops/copy_ops.h"
 #include "ops/formula.h"
 #include "ops/views.h"
 
@@ -81,18 +82,26 @@ namespace {
 
 bool is_one(Scalar alpha) { return alpha.to_double() == 1; }
 
-void check_alpha(const Tensor& a, const Operand& b, Scalar alpha) {
+bool has_bool(const Tensor& a, const Operand& b) {
+  return a.dtype() == DType::bool_ ||
+         (b.is_tensor() ? b.tensor().dtype() == DType::bool_ : b.scalar().is_boolean());
+}
+
+/// The type of a + alpha b, after a check that alpha fits it.
+DType check_alpha(const Tensor& a, const Operand& b, Scalar alpha) {
   const Operand operands[] = {Operand(a), b};
   const DType dtype = result_type(operands);
   TG_CHECK(!alpha.is_boolean() || dtype == DType::bool_, "Boolean alpha only supported for Boolean results.");
   TG_CHECK(is_floating(dtype) || !alpha.is_floating(),
            "For integral input tensors, argument alpha must not be a floating point number.");
   check_fits(alpha, dtype);
+  return dtype;
 }
 
-Tensor times(const Operand& b, Scalar alpha) {
-  if (b.tensor().dtype() == DType::bool_ && !alpha.is_floating()) alpha = alpha.to<bool>();
-  return mul(b.tensor(), alpha);
+/// alpha x in the type of the result.
+Tensor times(const Tensor& x, Scalar alpha, DType dtype) {
+  if (dtype == DType::bool_) alpha = alpha.to<bool>();
+  return mul(x.dtype() == dtype ? x : to(x, dtype), alpha);
 }
 Scalar scaled(Scalar b, Scalar alpha) {
   if (b.is_boolean() && !alpha.is_floating()) return Scalar(b.to<bool>() && alpha.to<bool>());
@@ -123,31 +132,31 @@ Tensor clamp_input(const Tensor& x, std::optional<Scalar> low, std::optional<Sca
 
 Tensor add(const Tensor& a, const Operand& b, Scalar alpha) {
   if (is_one(alpha)) return elementwise(Add{}, a, b);
-  check_alpha(a, b, alpha);
+  const DType dtype = check_alpha(a, b, alpha);
   if (one_pass(a, b)) return elementwise(AddScaled{{}, alpha.to_double()}, a, b);
-  return b.is_tensor() ? elementwise(Add{}, a, times(b, alpha))
+  return b.is_tensor() ? elementwise(Add{}, a, times(b.tensor(), alpha, dtype))
                        : elementwise(Add{}, a, scaled(b.scalar(), alpha));
 }
 
 const Tensor& add_(const Tensor& self, const Operand& b, Scalar alpha) {
   if (is_one(alpha)) return elementwise_(Add{}, self, b);
-  check_alpha(self, b, alpha);
+  const DType dtype = check_alpha(self, b, alpha);
   if (one_pass(self, b)) return elementwise_(AddScaled{{}, alpha.to_double()}, self, b);
-  return b.is_tensor() ? elementwise_(Add{}, self, times(b, alpha))
+  return b.is_tensor() ? elementwise_(Add{}, self, times(b.tensor(), alpha, dtype))
                        : elementwise_(Add{}, self, scaled(b.scalar(), alpha));
 }
 
 Tensor sub(const Tensor& a, const Operand& b, Scalar alpha) {
-  if (is_one(alpha)) return elementwise(Sub{}, a, b);
-  check_alpha(a, b, alpha);
-  return b.is_tensor() ? elementwise(Sub{}, a, times(b, alpha))
+  if (is_one(alpha) || has_bool(a, b)) return elementwise(Sub{}, a, b);  // which refuses bools
+  const DType dtype = check_alpha(a, b, alpha);
+  return b.is_tensor() ? elementwise(Sub{}, a, times(b.tensor(), alpha, dtype))
                        : elementwise(Sub{}, a, scaled(b.scalar(), alpha));
 }
 
 const Tensor& sub_(const Tensor& self, const Operand& b, Scalar alpha) {
-  if (is_one(alpha)) return elementwise_(Sub{}, self, b);
-  check_alpha(self, b, alpha);
-  return b.is_tensor() ? elementwise_(Sub{}, self, times(b, alpha))
+  if (is_one(alpha) || has_bool(self, b)) return elementwise_(Sub{}, self, b);
+  const DType dtype = check_alpha(self, b, alpha);
+  return b.is_tensor() ? elementwise_(Sub{}, self, times(b.tensor(), alpha, dtype))
                        : elementwise_(Sub{}, self, scaled(b.scalar(), alpha));
 }
 
@@ -227,15 +236,16 @@ bool is_integer_pow(const Operand& a, const Operand& b) {
   const Operand operands[] = {a, b};
   return !is_floating(result_type(operands));
 }
-void check_integer_pow(const Operand& exponent) {
+void check_integer_pow(const Tensor& base, const Operand& exponent) {
   TG_CHECK(exponent.is_tensor() || exponent.scalar().to_int() >= 0,
            "Integers to negative integer powers are not allowed.");
+  if (!exponent.is_tensor() && !exponent.scalar().is_boolean()) check_fits(exponent.scalar(), base.dtype());
 }
 }  // namespace
 
 Tensor pow(const Operand& a, const Operand& b) {
   if (is_integer_pow(a, b)) {
-    check_integer_pow(b);
+    if (a.is_tensor()) check_integer_pow(a.tensor(), b);
     return elementwise(IntegerPow{}, a, b);
   }
   if (!b.is_tensor()) {
@@ -248,7 +258,7 @@ Tensor pow(const Operand& a, const Operand& b) {
 }
 const Tensor& pow_(const Tensor& self, const Operand& b) {
   if (is_integer_pow(self, b)) {
-    check_integer_pow(b);
+    check_integer_pow(self, b);
     return elementwise_(IntegerPow{}, self, b);
   }
   if (!b.is_tensor() && self.is_floating()) return elementwise_(PowNumber{{}, b.scalar().to_double()}, self);
@@ -280,9 +290,8 @@ const Tensor& square_(const Tensor& self) {
 }
 
 Tensor rsub(const Tensor& a, const Operand& b, Scalar alpha) {
-  if (is_one(alpha)) return elementwise(Rsub{}, a, b);
-  check_alpha(a, b, alpha);
-  return elementwise(Rsub{}, mul(a, alpha), b);
+  if (is_one(alpha) || has_bool(a, b)) return elementwise(Rsub{}, a, b);
+  return elementwise(Rsub{}, times(a, alpha, check_alpha(a, b, alpha)), b);
 }
 
 Tensor clamp(const Tensor& x, std::optional<Scalar> low, std::optional<Scalar> high) {

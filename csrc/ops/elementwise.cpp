@@ -94,6 +94,7 @@ DType compute_type(const ElementwiseInfo& info, std::span<const Operand> operand
 /// The name of PyTorch's kernel, where it is not that of the operation.
 const char* kernel_name(const char* op_name) {
   constexpr std::pair<std::string_view, const char*> names[] = {
+      {"addcmul", "addcmul_cpu_out"},
       {"bitwise_left_shift", "lshift_cpu"},
       {"bitwise_right_shift", "rshift_cpu"},
       {"ceil", "ceil_vml_cpu"},
@@ -121,7 +122,8 @@ const char* kernel_name(const char* op_name) {
     fail(ErrorKind::runtime, "Bool inputs not supported for hardtanh; convert the input with .float()");
   if (dtype == DType::bool_ && std::string_view(info.name) == "relu")
     fail(ErrorKind::runtime, "Boolean inputs not supported for relu; convert the input with .float()");
-  if (dtype == DType::bool_ && std::string_view(info.name) == "sub")
+  if (dtype == DType::bool_ &&
+      (std::string_view(info.name) == "sub" || std::string_view(info.name) == "rsub"))
     fail(ErrorKind::runtime,
          "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
          "`logical_xor()` operator instead.");
@@ -201,16 +203,15 @@ Tensor run_elementwise(const ElementwiseInfo& info, const void* op, std::span<co
   Tensor y;
   bool through_temporary = false;
   if (out) {
+    const bool fits = out->shape() == shape;
+    const bool is_operand = std::any_of(operands.begin(), operands.end(), [&](const Operand& operand) {
+      return operand.is_tensor() && operand.tensor().is_same(*out);
+    });
+    TG_CHECK(fits || !is_operand, "output with shape ", to_string(out->shape()),
+             " doesn't match the broadcast shape ", to_string(shape));
     TG_CHECK(can_cast(result, out->dtype()), "result type ", scalar_type_name(result),
              " can't be cast to the desired output type ", scalar_type_name(out->dtype()));
-    if (!(out->shape() == shape)) {
-      const bool is_operand = std::any_of(operands.begin(), operands.end(), [&](const Operand& operand) {
-        return operand.is_tensor() && operand.tensor().is_same(*out);
-      });
-      TG_CHECK(!is_operand, "output with shape ", to_string(out->shape()),
-               " doesn't match the broadcast shape ", to_string(shape));
-      resize_output(*out, shape);
-    }
+    if (!fits) resize_output(*out, shape);
     check_no_internal_overlap(*out);
     y = *out;
     through_temporary = out->dtype() != result;

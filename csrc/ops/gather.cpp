@@ -104,9 +104,10 @@ void check_line_index(const char* name, const Tensor& x, int dim, const Tensor& 
            "Index tensor must have the same number of dimensions as ", name[0] == 'g' ? "input" : "self",
            " tensor");
   for (int d = 0; d < x.dim() && index.dim() > 0; ++d)
-    TG_CHECK(d == dim || index.shape()[d] <= x.shape()[d], "Size does not match at dimension ", d,
-             " expected index ", to_string(index.shape()), " to be no larger than self ",
-             to_string(x.shape()), " apart from dimension ", dim);
+    TG_CHECK(d == dim || index.shape()[d] <= x.shape()[d],
+             name[0] == 'g' ? concat("Size does not match at dimension ", d, " expected") : "Expected",
+             " index ", to_string(index.shape()), " to be no larger than self ", to_string(x.shape()),
+             " apart from dimension ", dim);
 }
 
 }  // namespace
@@ -127,6 +128,8 @@ Tensor scatter_source(const Tensor& x, int dim, const Tensor& index, const Tenso
   if (index.numel() == 0 || index.shape() == source.shape()) return source;
   TG_CHECK(std::max(index.dim(), 1) == std::max(source.dim(), 1),
            "Index tensor must have the same number of dimensions as src tensor");
+  TG_CHECK(source.dim() > 0 || index.numel() == 1, "Expected index ", to_string(index.shape()),
+           " to be no larger than src, which has one element; expand it to the shape of the index.");
   Tensor part = source;
   for (int d = 0; d < source.dim() && index.dim() > 0; ++d) {
     TG_CHECK(index.shape()[d] <= source.shape()[d], "Expected index ", to_string(index.shape()),

@@ -50,6 +50,14 @@ Tensor searchsorted(const Tensor& boundaries, const Tensor& values, bool right, 
            "boundaries "
            "tensor and input value tensor must match, but we got boundaries tensor ",
            to_string(boundaries.shape()), " and input value tensor ", to_string(values.shape()));
+  if (sorter.defined()) {
+    TG_CHECK(sorter.shape() == boundaries.shape(),
+             "torch.searchsorted(): boundary and sorter must have the same size, but got boundary tensor ",
+             to_string(boundaries.shape()), " and sorter ", to_string(sorter.shape()));
+    TG_CHECK(sorter.dtype() == DType::int64,
+             "torch.searchsorted(): sorter must be a tensor of long dtype but got dtype ",
+             scalar_type_name(sorter.dtype()));
+  }
   const autograd::NoGrad no_grad;
   const auto [sorted, wanted] =
       same_type(sorter.defined() ? gather(boundaries, -1, sorter) : boundaries, values);
