@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import gc
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 import tapegrad as torch
-
-THREADS = 4
+from python_threads import THREADS, in_threads
 
 
 @pytest.fixture(autouse=True)
@@ -21,26 +19,6 @@ def frequent_switches() -> Iterator[None]:
     sys.setswitchinterval(1e-5)
     yield
     sys.setswitchinterval(interval)
-
-
-def in_threads(work: Callable[[int], Any]) -> list[Any]:
-    """What work(i) returns, or the exception that it raises, for each of several threads."""
-    results: list[Any] = [None] * THREADS
-    start = threading.Barrier(THREADS)
-
-    def run(i: int) -> None:
-        start.wait()
-        try:
-            results[i] = work(i)
-        except Exception as error:
-            results[i] = error
-
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
 
 
 class Scale(torch.autograd.Function):

@@ -327,3 +327,17 @@ def test_shape_changes_in_place(name: str, arguments: tuple[int, ...]) -> None:
     assert changed is y and y.shape == expected.shape and y.stride() == expected.stride() and y._version == 1
     (y * expected).sum().backward()
     assert x.grad.tolist() == x.tolist()
+
+
+def test_out_and_gradients() -> None:
+    """out= is refused where a derivative would be lost; comparisons have none."""
+    x = torch.ones(3, requires_grad=True)
+    for function in (torch.exp, lambda t, out: torch.cumsum(t, 0, out=out)):
+        for value, out in ((x, torch.empty(3)), (x.detach(), torch.ones(3, requires_grad=True))):
+            with pytest.raises(RuntimeError, match="don't support automatic differentiation"):
+                function(value, out=out)
+            with torch.no_grad():
+                assert function(value, out=out) is out
+    out = torch.ones(3, requires_grad=True)
+    assert torch.lt(x, 2, out=out) is out and out.requires_grad
+    assert out.tolist() == [1.0, 1.0, 1.0]

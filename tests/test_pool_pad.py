@@ -104,6 +104,8 @@ def test_max_pool(case, dtype):
 def test_avg_pool(case, include, divisor):
     size, kernel, stride, padding, _, ceil_mode = case
     rank = len(size)
+    options = (include,) if rank == 1 else (include, divisor)  # one dimension has no divisor_override
+    divisor = None if rank == 1 else divisor
     x = RNG.standard_normal((2, 3, *size))
 
     def mean(values, positions, extents):
@@ -111,10 +113,10 @@ def test_avg_pool(case, include, divisor):
 
     expected = pool(x, sliding_windows(*case), mean)
     lx = leaf(x)
-    y = getattr(tg, f"avg_pool{rank}d")(lx, kernel, stride, padding, ceil_mode, include, divisor)
+    y = getattr(tg, f"avg_pool{rank}d")(lx, kernel, stride, padding, ceil_mode, *options)
     np.testing.assert_allclose(y.detach().numpy(), expected, atol=1e-13)
     check_linear(
-        lambda t: getattr(tg, f"avg_pool{rank}d")(t, kernel, stride, padding, ceil_mode, include, divisor), x
+        lambda t: getattr(tg, f"avg_pool{rank}d")(t, kernel, stride, padding, ceil_mode, *options), x
     )
 
 

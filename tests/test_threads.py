@@ -1,17 +1,17 @@
-"""Results do not depend on the number of threads; forks and Python threads are safe."""
+"""Results do not depend on the number of threads; forks and graphs of several Python threads are safe."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 import tapegrad as torch
+from python_threads import THREADS, in_threads
 
 LARGE: dict[str, Callable[[Any], Any]] = {
     "add": lambda x: x + x,
@@ -29,6 +29,10 @@ LARGE: dict[str, Callable[[Any], Any]] = {
     "copy": lambda x: x.t().contiguous(),
     "layer_norm": lambda x: torch.nn.functional.layer_norm(x, (x.shape[1],)),
     "index": lambda x: x[torch.arange(0, 1500, 7) % x.shape[0]],
+    "conv2d of small images": lambda x: torch.nn.functional.conv2d(
+        x[:512].reshape(-1)[: 16 * 16 * 64].reshape(16, 16, 8, 8),
+        x[512:, :576].reshape(-1)[: 32 * 144].reshape(32, 16, 3, 3),
+    ),
     "conv2d": lambda x: torch.nn.functional.conv2d(
         x[:64, :512].reshape(2, 16, 32, 32), x[0, :144].reshape(1, 16, 3, 3)
     ),
@@ -40,25 +44,6 @@ def restored_threads() -> Iterator[None]:
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
-
-
-def run_in_threads(count: int, work: Callable[[int], None]) -> None:
-    """Runs work(0), work(1)... at the same time, and raises what one of them raised."""
-    errors: list[BaseException] = []
-
-    def guarded(number: int) -> None:
-        try:
-            work(number)
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=guarded, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
 
 
 @pytest.mark.parametrize("function", LARGE.values(), ids=LARGE)
@@ -100,9 +85,8 @@ def test_fork_after_use() -> None:
 def test_graphs_in_several_python_threads() -> None:
     """Threads train on their own graphs, with a shared read-only input, at the same time."""
     shared = torch.randn(200, 200)
-    results: dict[int, list[float]] = {}
 
-    def work(number: int) -> None:
+    def train(number: int) -> list[float]:
         w = torch.full((200,), float(number), requires_grad=True)
         losses = []
         for _ in range(30):
@@ -112,52 +96,9 @@ def test_graphs_in_several_python_threads() -> None:
                 w -= 0.1 * w.grad
             w.grad = None
             losses.append(loss.item())
-        results[number] = losses
+        return losses
 
-    for group in ((1, 2, 3, 4), (4, 3, 2, 1)):
-        run_in_threads(4, lambda position, group=group: work(group[position]))
-        if group[0] == 1:
-            first, results = results, {}
-    assert results == first
-
-
-def test_backward_of_a_shared_leaf_from_several_threads() -> None:
-    """Gradients of one leaf that arrive from several threads all count."""
-    w = torch.ones(1000, requires_grad=True)
-
-    def work(number: int) -> None:
-        for _ in range(50):
-            (w * 2).sum().backward()
-
-    run_in_threads(4, work)
-    assert w.grad.tolist() == [400.0] * 1000
-
-
-def test_long_additions_to_a_shared_gradient_are_not_lost() -> None:
-    """Kernels on large tensors let other threads run, also in the middle of an accumulation."""
-    w = torch.zeros(600, 600, requires_grad=True)
-
-    def work(number: int) -> None:
-        for _ in range(20):
-            (w * float(number + 1)).sum().backward()
-
-    run_in_threads(4, work)
-    assert torch.equal(w.grad, torch.full((600, 600), 20.0 * (1 + 2 + 3 + 4)))
-
-
-def test_backward_through_one_graph_from_several_threads() -> None:
-    w = torch.randn(400, 400, requires_grad=True)
-    loss = (w.tanh() @ w).square().mean()
-    (expected,) = torch.autograd.grad(loss, w, retain_graph=True)
-    found: list[Any] = []
-
-    def work(number: int) -> None:
-        for _ in range(5):
-            found.extend(torch.autograd.grad(loss, w, retain_graph=True))
-
-    run_in_threads(4, work)
-    assert len(found) == 20
-    assert all(torch.equal(gradient, expected) for gradient in found)
+    assert in_threads(train) == [train(number) for number in range(THREADS)]
 
 
 def test_large_graphs_of_several_threads() -> None:
@@ -173,17 +114,13 @@ def test_large_graphs_of_several_threads() -> None:
             x.grad = None
         return x.detach()
 
-    alone = [train(number) for number in range(4)]
-    together: dict[int, Any] = {}
-    run_in_threads(4, lambda number: together.update({number: train(number)}))
-    assert all(torch.equal(together[number], value) for number, value in enumerate(alone))
+    for number, together in enumerate(in_threads(train)):
+        assert torch.equal(together, train(number))
 
 
 def test_modes_belong_to_their_thread() -> None:
-    seen: list[bool] = []
     with torch.no_grad():
-        run_in_threads(1, lambda _: seen.append(torch.is_grad_enabled()))
-    assert seen == [True]
+        assert in_threads(lambda _: torch.is_grad_enabled()) == [True] * THREADS
 
 
 def test_interpreter_without_its_lock_is_refused() -> None:

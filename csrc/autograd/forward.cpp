@@ -75,6 +75,15 @@ bool is_dual(const Tensor& tensor) {
   return (meta && meta->holds_tangent) || tangent_is_stale(tensor);
 }
 
+void check_out(std::string_view name, const Tensor& out, const Tensor& source) {
+  if (modes.forward && (is_dual(source) || is_dual(out)))
+    fail(ErrorKind::not_implemented, "Trying to use forward AD with ", name,
+         "_out that does not support it because it is an out= function");
+  TG_CHECK(!is_tracked(source) && !is_tracked(out), name,
+           "(): functions with out=... arguments don't support automatic differentiation, but one of the "
+           "arguments requires grad.");
+}
+
 Tensor tangent(const Tensor& tensor) {
   if (tangent_is_stale(tensor)) {
     const NoForward off;

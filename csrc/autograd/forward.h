@@ -27,6 +27,8 @@ void make_dual(const Tensor& tensor, const Tensor& tangent);
 void write_tangent(const Tensor& tensor, const Tensor& tangent);
 /// Whether an operation on `tensor` has to carry a tangent on.
 bool is_dual(const Tensor& tensor);
+/// Refuses out= where a derivative of `source`, which is read or copied, or of `out` is asked for.
+void check_out(std::string_view name, const Tensor& out, const Tensor& source);
 
 /// Computes no tangents for a scope.
 class NoForward {

@@ -379,13 +379,8 @@ void place_result(const Overload& overload, PyObject* target, PyObject* result) 
   TG_CHECK_TYPE(is_tensor(target) && is_tensor(result), "out= expects a Tensor, not ",
                 Py_TYPE(target)->tp_name);
   const Tensor &out = get_tensor(target), &computed = get_tensor(result);
-  const std::string name = overload.signature.substr(0, overload.signature.find('('));
-  if (autograd::modes.forward && (autograd::is_dual(computed) || autograd::is_dual(out)))
-    fail(ErrorKind::not_implemented, "Trying to use forward AD with ", name,
-         "_out that does not support it because it is an out= function");
-  TG_CHECK(!autograd::requires_grad(computed) && !autograd::is_tracked(out), name,
-           "(): functions with out=... arguments don't support automatic differentiation, but one of the "
-           "arguments requires grad.");
+  const std::string_view signature = overload.signature;
+  autograd::check_out(signature.substr(0, signature.find('(')), out, computed);
   TG_CHECK(can_cast(computed.dtype(), out.dtype()), "result type ", scalar_type_name(computed.dtype()),
            " can't be cast to the desired output type ", scalar_type_name(out.dtype()));
   autograd::check_writable(out);

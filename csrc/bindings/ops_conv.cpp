@@ -57,16 +57,24 @@ void define_pooling(const char* largest, const char* with_indices, const char* a
         return max_pool_with_indices(Rank, x, kernel, stride.value_or(Dims()), padding, dilation, ceil_mode);
       },
       As::function);
-  def_op(
-      average,
-      [](const Tensor& x, IntSpan kernel, std::optional<Dims> stride, IntSpan padding, bool ceil_mode,
-         bool count_include_pad, std::optional<int64_t> divisor) {
-        return avg_pool(Rank, x, kernel, stride.value_or(Dims()), padding, ceil_mode, count_include_pad,
-                        divisor);
-      },
-      As::function);
+  static constexpr auto average_of = [](const Tensor& x, IntSpan kernel, std::optional<Dims> stride,
+                                        IntSpan padding, bool ceil_mode, bool count_include_pad,
+                                        std::optional<int64_t> divisor) {
+    return avg_pool(Rank, x, kernel, stride.value_or(Dims()), padding, ceil_mode, count_include_pad, divisor);
+  };
+  if constexpr (Rank == 1)  // has no divisor_override
+    def_op(
+        average,
+        [](const Tensor& x, IntSpan kernel, std::optional<Dims> stride, IntSpan padding, bool ceil_mode,
+           bool count_include_pad) {
+          return average_of(x, kernel, std::move(stride), padding, ceil_mode, count_include_pad,
+                            std::nullopt);
+        },
+        As::function);
+  else
+    def_op(average, average_of, As::function);
 }
-#define TG_POOLING(rank)                                                                             \
+#define TG_POOLING(rank, divisor)                                                                    \
   define_pooling<rank>("max_pool" #rank                                                              \
                        "d(Tensor input, int[1] kernel_size, int[1]? stride=None, int[1] padding=0, " \
                        "int[1] dilation=1, bool ceil_mode=False)",                                   \
@@ -75,7 +83,7 @@ void define_pooling(const char* largest, const char* with_indices, const char* a
                        "int[1] padding=0, int[1] dilation=1, bool ceil_mode=False)",                 \
                        "avg_pool" #rank                                                              \
                        "d(Tensor input, int[1] kernel_size, int[1]? stride=None, int[1] padding=0, " \
-                       "bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None)")
+                       "bool ceil_mode=False, bool count_include_pad=True" divisor ")")
 
 template <int Rank>
 void define_adaptive_pooling(const char* average, const char* largest, const char* unpool) {
@@ -102,9 +110,9 @@ void define_conv_ops() {
                          TG_CONV_TRANSPOSE("conv_transpose2d"));
   define_convolutions<3>(TG_CONV("conv3d", "int[1] padding=0"), TG_CONV("conv3d", "str padding"),
                          TG_CONV_TRANSPOSE("conv_transpose3d"));
-  TG_POOLING(1);
-  TG_POOLING(2);
-  TG_POOLING(3);
+  TG_POOLING(1, "");
+  TG_POOLING(2, ", int? divisor_override=None");
+  TG_POOLING(3, ", int? divisor_override=None");
   TG_ADAPTIVE_POOLING(1);
   TG_ADAPTIVE_POOLING(2);
   TG_ADAPTIVE_POOLING(3);

@@ -37,19 +37,6 @@ Tensor wrap_scalar(Scalar scalar, const Tensor& like) {
   return tensor;
 }
 
-void check_out_is_plain(const char* name, std::span<const Operand> operands, const Tensor& out) {
-  autograd::check_writable(out);
-  for (const Operand& operand : operands) {
-    const Tensor* tensor = operand.is_tensor() ? &operand.tensor() : &out;
-    if (autograd::modes.forward && autograd::is_dual(*tensor))
-      fail(ErrorKind::not_implemented, "Trying to use forward AD with ", name,
-           "_out that does not support it because it is an out= function");
-    TG_CHECK(!autograd::is_tracked(*tensor) && !autograd::is_tracked(out), name,
-             "(): functions with out=... arguments don't support automatic differentiation, but one of the "
-             "arguments requires grad.");
-  }
-}
-
 std::string backward_name(const char* op_name) {
   std::string name;
   bool after_letter = false;

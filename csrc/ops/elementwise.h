@@ -114,9 +114,6 @@ const Tensor& elementwise_inplace(const Op& op, std::span<const Operand> operand
 const Tensor& compared_inplace(const ElementwiseInfo& info, const void* op,
                                std::span<const Operand> operands);
 
-/// Refuses out= where a derivative is asked for.
-void check_out_is_plain(const char* name, std::span<const Operand> operands, const Tensor& out);
-
 inline bool is_tracked_operand(const Operand& operand) {
   return operand.is_tensor() && autograd::requires_grad(operand.tensor());
 }
@@ -146,7 +143,10 @@ const Tensor& elementwise_(const Op& op, const Tensor& self, const Operands&... 
 template <class Op, class... Operands>
 const Tensor& elementwise_out(const Op& op, const Tensor& out, const Operands&... arguments) {
   const Operand operands[] = {Operand(arguments)...};
-  check_out_is_plain(Op::name, operands, out);
+  autograd::check_writable(out);
+  if constexpr (is_differentiable<Op>)
+    for (const Operand& operand : operands)
+      autograd::check_out(Op::name, out, operand.is_tensor() ? operand.tensor() : out);
   run_elementwise(elementwise_info<Op>, &op, operands, &out);
   out.bump_version();
   return out;

@@ -76,7 +76,6 @@ from ._functional.normalization import (
 from ._functional.pooling import (
     adaptive_avg_pool2d,
     adaptive_avg_pool3d,
-    avg_pool1d,
     lp_pool1d,
     lp_pool2d,
     max_pool1d,
@@ -105,6 +104,7 @@ from ._functional.windows import (
 
 # The operations themselves, without a Python call around them.
 adaptive_avg_pool1d = _C.adaptive_avg_pool1d
+avg_pool1d = _C.avg_pool1d
 avg_pool2d = _C.avg_pool2d
 bilinear = _C.bilinear
 avg_pool3d = _C.avg_pool3d

@@ -8,18 +8,6 @@ from ... import _C
 from ..._C import Tensor
 
 
-def avg_pool1d(
-    input: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-) -> Tensor:
-    """Mean of each window of (N, C, L)."""
-    return _C.avg_pool1d(input, kernel_size, stride, padding, ceil_mode, count_include_pad)
-
-
 def max_pool1d(
     input: Tensor,
     kernel_size: Any,
@@ -138,7 +126,7 @@ def lp_pool1d(
     input: Tensor, norm_type: float, kernel_size: int, stride: Any = None, ceil_mode: bool = False
 ) -> Tensor:
     """p-norm of each window of (N, C, L)."""
-    mean = avg_pool1d(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
+    mean = _C.avg_pool1d(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
     return _signed_root(mean, kernel_size, norm_type)
 
 
