@@ -27,6 +27,14 @@ DType type_of_value(Scalar value) {
   return value.is_floating() ? default_dtype() : value.is_boolean() ? DType::bool_ : DType::int64;
 }
 
+/// An end of a range, which may be a 0-dim tensor.
+Scalar bound(const char* op, const char* name, const Operand& operand) {
+  if (!operand.is_tensor()) return operand.scalar();
+  TG_CHECK(operand.tensor().dim() == 0, op, " only supports 0-dimensional start and end tensors, but got ",
+           name, " with ", operand.tensor().dim(), " dimension(s).");
+  return number_of(operand.tensor());
+}
+
 DType arange_type(std::optional<DType> dtype, Scalar start, Scalar end, Scalar step) {
   if (dtype) return *dtype;
   return start.is_floating() || end.is_floating() || step.is_floating() ? default_dtype() : DType::int64;
@@ -65,13 +73,19 @@ void define_create_ops() {
          [](Scalar start, Scalar end, Scalar step, PyObject* out, std::optional<DType> dtype) {
            return place(arange(start, end, step, arange_type(dtype, start, end, step)), out);
          });
-  def_op("linspace(Scalar start, Scalar end, int steps, *, " TG_FACTORY_OPTIONS ")",
-         [](Scalar start, Scalar end, int64_t steps, PyObject* out, std::optional<DType> dtype) {
-           return place(linspace(start, end, steps, dtype.value_or(default_dtype())), out);
-         });
-  def_op("logspace(Scalar start, Scalar end, int steps, float base=10.0, *, " TG_FACTORY_OPTIONS ")",
-         [](Scalar start, Scalar end, int64_t steps, double base, PyObject* out, std::optional<DType> dtype) {
-           return place(logspace(start, end, steps, base, dtype.value_or(default_dtype())), out);
+  def_op(
+      "linspace(Operand start, Operand end, int steps, *, " TG_FACTORY_OPTIONS ")",
+      [](const Operand& start, const Operand& end, int64_t steps, PyObject* out, std::optional<DType> dtype) {
+        return place(linspace(bound("linspace", "start", start), bound("linspace", "end", end), steps,
+                              dtype.value_or(default_dtype())),
+                     out);
+      });
+  def_op("logspace(Operand start, Operand end, int steps, float base=10.0, *, " TG_FACTORY_OPTIONS ")",
+         [](const Operand& start, const Operand& end, int64_t steps, double base, PyObject* out,
+            std::optional<DType> dtype) {
+           return place(logspace(bound("logspace", "start", start), bound("logspace", "end", end), steps,
+                                 base, dtype.value_or(default_dtype())),
+                        out);
          });
 #define TG_LIKE_OPTIONS                                                                                    \
   "dtype? dtype=None, any layout=None, any device=None, bool? pin_memory=None, bool requires_grad=False, " \

@@ -19,12 +19,10 @@ Tensor call_tensordot(const Tensor& a, const Tensor& b, PyObject* dims) {
     }
     return tensordot(a, b, dims_a, dims_b);
   }
-  Object pair =
-      checked(PySequence_Fast(dims, "tensordot expects dims to be an int or two sequences of ints"));
-  TG_CHECK(PySequence_Fast_GET_SIZE(pair.get()) == 2,
-           "tensordot expects dims to be an int or two sequences of ints");
-  return tensordot(a, b, get_integers(PySequence_Fast_GET_ITEM(pair.get(), 0)),
-                   get_integers(PySequence_Fast_GET_ITEM(pair.get(), 1)));
+  TG_CHECK((PyTuple_Check(dims) || PyList_Check(dims)) && PySequence_Fast_GET_SIZE(dims) == 2,
+           "tensordot expects dims to be int or two sequences of ints");
+  return tensordot(a, b, get_integers(PySequence_Fast_GET_ITEM(dims, 0)),
+                   get_integers(PySequence_Fast_GET_ITEM(dims, 1)));
 }
 
 using Sum = Tensor (*)(const Tensor&, const Tensor&, const Tensor&, Scalar, Scalar);

@@ -73,6 +73,11 @@ void define_shapes() {
 void define_parts() {
   def_op("select(Tensor input, int dim, int index)", select);
   def_op("narrow(Tensor input, int dim, int start, int length)", narrow);
+  def_op("narrow(Tensor input, int dim, Tensor start, int length)",
+         [](const Tensor&, int64_t, const Tensor& start, int64_t) -> Tensor {
+           fail(ErrorKind::runtime, "start must be an 0-dim integral Tensor, got one of type ",
+                scalar_type_name(start.dtype()), " and shape ", to_string(start.shape()));
+         });
   def_op("diagonal(Tensor input, int offset=0, int dim1=0, int dim2=1)", diagonal);
   def_op("unfold(Tensor input, int dimension, int size, int step)", unfold, As::method);
 

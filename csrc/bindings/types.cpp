@@ -186,6 +186,20 @@ bool is_integer_sequence(PyObject* object) {
   return true;
 }
 
+Scalar number_of(const Tensor& tensor) {
+  TG_CHECK(tensor.numel() == 1, "a Tensor with ", tensor.numel(), " elements cannot be converted to Scalar");
+  return dispatch(tensor.dtype(), [&](auto tag) -> Scalar {
+    using T = typename decltype(tag)::type;
+    const T value = *tensor.data<T>();
+    if constexpr (std::is_same_v<T, bool>)
+      return Scalar(value);
+    else if constexpr (std::is_floating_point_v<T>)
+      return Scalar(static_cast<double>(value));
+    else
+      return Scalar(static_cast<int64_t>(value));
+  });
+}
+
 Scalar get_scalar(PyObject* object) {
   if (PyFloat_Check(object)) return Scalar(PyFloat_AS_DOUBLE(object));
   if (PyBool_Check(object)) return Scalar(object == Py_True);
@@ -203,21 +217,7 @@ Scalar get_scalar(PyObject* object) {
     }
     return Scalar(int64_t{value});
   }
-  if (is_tensor(object)) {
-    const Tensor& tensor = get_tensor(object);
-    TG_CHECK(tensor.numel() == 1, "a Tensor with ", tensor.numel(),
-             " elements cannot be converted to Scalar");
-    return dispatch(tensor.dtype(), [&](auto tag) -> Scalar {
-      using T = typename decltype(tag)::type;
-      const T value = *tensor.data<T>();
-      if constexpr (std::is_same_v<T, bool>)
-        return Scalar(value);
-      else if constexpr (std::is_floating_point_v<T>)
-        return Scalar(static_cast<double>(value));
-      else
-        return Scalar(static_cast<int64_t>(value));
-    });
-  }
+  if (is_tensor(object)) return number_of(get_tensor(object));
   TG_CHECK_TYPE(is_numpy_scalar(object), "expected a number, not ", Py_TYPE(object)->tp_name);
   if (PyIndex_Check(object)) return get_scalar(checked(PyNumber_Index(object)).get());
   if (std::strcmp(Py_TYPE(object)->tp_name, "numpy.bool") == 0 ||

@@ -6,6 +6,7 @@
 #include "core/dims.h"
 #include "core/dtype.h"
 #include "core/scalar.h"
+#include "core/tensor.h"
 
 namespace tapegrad::python {
 
@@ -28,6 +29,8 @@ bool is_integer(PyObject* object);
 bool is_integer_sequence(PyObject* object);
 /// The number; TypeError otherwise.
 Scalar get_scalar(PyObject* object);
+/// The only element of a tensor.
+Scalar number_of(const Tensor& tensor);
 int64_t get_integer(PyObject* object);
 double get_real(PyObject* object);
 Dims get_integers(PyObject* object);

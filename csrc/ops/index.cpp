@@ -222,12 +222,14 @@ Tensor take(const Tensor& x, const Tensor& index) {
   return gather_rows("TakeBackward0", x, position_index("take", x, index), all_axes(x));
 }
 Tensor put(const Tensor& x, const Tensor& index, const Tensor& source, bool accumulate) {
-  return with_rows("PutBackward0", x, position_index("put_", x, index), all_axes(x),
-                   put_source(x, index, source), accumulate ? RowWrite::add : RowWrite::put);
+  const Tensor positions = position_index("put_", x, index);
+  return with_rows("PutBackward0", x, positions, all_axes(x), put_source(x, index, source),
+                   accumulate ? RowWrite::add : RowWrite::put);
 }
 const Tensor& put_(const Tensor& x, const Tensor& index, const Tensor& source, bool accumulate) {
-  return with_rows_("PutBackward0", x, position_index("put_", x, index), all_axes(x),
-                    put_source(x, index, source), accumulate ? RowWrite::add : RowWrite::put);
+  const Tensor positions = position_index("put_", x, index);
+  return with_rows_("PutBackward0", x, positions, all_axes(x), put_source(x, index, source),
+                    accumulate ? RowWrite::add : RowWrite::put);
 }
 
 }  // namespace tapegrad
