@@ -233,38 +233,35 @@ double conv_input_density(const ConvSizes& sizes) {
   return density(make_plan(sizes, input_axis, sizes.out_channels, 4, 1));
 }
 
+namespace {
+
 template <class T>
-void conv(const ConvSizes& sizes, const T* x, const T* w, const T* bias, T* y) {
-  const int64_t kernel = sizes.volume(sizes.window.kernel);
-  const int64_t work = sizes.groups * sizes.out_channels * sizes.taps() * sizes.out_volume();
+void convolve(const ConvSizes& sizes, bool forward, const T* source, const T* w, const T* bias, T* result) {
+  const int64_t channels = forward ? sizes.in_channels : sizes.out_channels;
+  const int64_t kernel = sizes.volume(sizes.window.kernel), taps = sizes.taps();
+  const int64_t work = sizes.groups * sizes.out_channels * taps * sizes.out_volume();
   Direction<T>{sizes,
-               make_plan(sizes, forward_axis, sizes.in_channels, sizeof(T), work),
-               sizes.in_channels,
-               sizes.out_channels,
-               sizes.taps(),
-               kernel,
-               x,
+               make_plan(sizes, forward ? forward_axis : input_axis, channels, sizeof(T), work),
+               channels,
+               forward ? sizes.out_channels : sizes.in_channels,
+               forward ? taps : kernel,
+               forward ? kernel : taps,
+               source,
                w,
                bias,
-               y}
+               result}
       .run();
 }
 
+}  // namespace
+
+template <class T>
+void conv(const ConvSizes& sizes, const T* x, const T* w, const T* bias, T* y) {
+  convolve(sizes, true, x, w, bias, y);
+}
 template <class T>
 void conv_input(const ConvSizes& sizes, const T* y, const T* w, const T* bias, T* x) {
-  const int64_t kernel = sizes.volume(sizes.window.kernel);
-  const int64_t work = sizes.groups * sizes.out_channels * sizes.taps() * sizes.out_volume();
-  Direction<T>{sizes,
-               make_plan(sizes, input_axis, sizes.out_channels, sizeof(T), work),
-               sizes.out_channels,
-               sizes.in_channels,
-               kernel,
-               sizes.taps(),
-               y,
-               w,
-               bias,
-               x}
-      .run();
+  convolve(sizes, false, y, w, bias, x);
 }
 
 #define TG_INSTANTIATE(T)                                                 \
