@@ -24,8 +24,6 @@ struct PythonNodeHooks final : autograd::NodeHooks {
 Object new_hook_table();
 /// Puts `hook` into `table`; returns its RemovableHandle.
 PyObject* add_to_table(PyObject* table, PyObject* hook);
-/// What a hook may return: a tensor, or None.
-Tensor tensor_or_none(PyObject* object);
 /// The tensors as a tuple, None for undefined ones.
 Object tuple_of(std::span<const Tensor> tensors);
 

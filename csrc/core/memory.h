@@ -37,8 +37,6 @@ void reset_peak_memory();
 /// Returns what is cached to the system.
 void empty_cache();
 
-constexpr size_t rounded_size(size_t bytes) { return (bytes + kAlignment - 1) & ~(kAlignment - 1); }
-
 /// A block of at least `bytes` bytes, aligned to 64; RuntimeError when memory is exhausted.
 inline void* allocate(size_t bytes) {
   const size_t index = (bytes + kAlignment - 1) / kAlignment;

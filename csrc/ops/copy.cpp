@@ -8,6 +8,7 @@
 #include "core/parallel.h"
 #include "core/warning.h"
 #include "ops/loops.h"
+#include "ops/merged_loops.h"
 
 namespace tapegrad {
 
@@ -34,70 +35,55 @@ bool is_dense(const Tensor& like) {
   return true;
 }
 
-/// A dimension of a copy, with steps in bytes.
-struct CopyLoop {
-  int64_t size, to_step, from_step;
-};
-
 /// Copies between any layouts of one type: the dimension that is dense in the target against one that is
 /// dense in the source (or the next) as a matrix, the others around it.
 void copy_strided(const Tensor& target, const Tensor& source) {
+  using Loop = MergedLoops<2>::Loop;  // steps in the target and the source, in bytes
   if (target.numel() == 0) return;
   const int64_t item = target.item_size();
   const int added = target.dim() - source.dim();
-  CopyLoop loops[kMaxDims], merged[kMaxDims];
-  int count = 0, merged_count = 0;
+  Loop dims[kMaxDims];
+  int dim_count = 0;
   for (int d = 0; d < target.dim(); ++d) {
     if (target.shape()[d] == 1) continue;
     const bool repeats = d < added || source.shape()[d - added] == 1;
-    loops[count++] = {target.shape()[d], target.strides()[d] * item,
-                      repeats ? 0 : source.strides()[d - added] * item};
+    dims[dim_count++] = {target.shape()[d],
+                         {target.strides()[d] * item, repeats ? 0 : source.strides()[d - added] * item}};
   }
-  std::stable_sort(loops, loops + count,
-                   [](const CopyLoop& a, const CopyLoop& b) { return a.to_step > b.to_step; });
-  for (int i = 0; i < count; ++i) {
-    CopyLoop* last = merged_count ? &merged[merged_count - 1] : nullptr;
-    if (last && last->to_step == loops[i].to_step * loops[i].size &&
-        last->from_step == loops[i].from_step * loops[i].size)
-      *last = {last->size * loops[i].size, loops[i].to_step, loops[i].from_step};
-    else
-      merged[merged_count++] = loops[i];
+  std::stable_sort(dims, dims + dim_count,
+                   [](const Loop& a, const Loop& b) { return a.step[0] > b.step[0]; });
+  MergedLoops<2> loops;
+  for (int i = 0; i < dim_count; ++i) loops.add(dims[i]);
+  Loop columns{1, {item, item}}, rows{1, {}};
+  if (loops.count() > 0) columns = loops.take(loops.count() - 1);
+  if (loops.count() > 0) {
+    int row = loops.count() - 1;
+    for (int i = 0; i < loops.count() && columns.step[1] != item; ++i)
+      if (loops[i].step[1] == item) row = i;
+    rows = loops.take(row);
   }
-  CopyLoop columns{1, item, item}, rows{1, 0, 0};
-  if (merged_count > 0) columns = merged[--merged_count];
-  if (merged_count > 0) {
-    int row = merged_count - 1;
-    for (int i = 0; i < merged_count && columns.from_step != item; ++i)
-      if (merged[i].from_step == item) row = i;
-    rows = merged[row];
-    std::copy(merged + row + 1, merged + merged_count, merged + row);
-    --merged_count;
-  }
-  int64_t outer = 1;
-  for (int i = 0; i < merged_count; ++i) outer *= merged[i].size;
 
   constexpr int64_t kRows = 256;  // of one piece of work
   const auto kernel = kernels->copy.matrix[std::countr_zero(static_cast<unsigned>(item))];
   char *const to = target.raw(), *const from = source.raw();
   const int64_t pieces = (rows.size + kRows - 1) / kRows, piece = std::min(rows.size, kRows) * columns.size;
   LongWorkScope scope(target.numel());
-  parallel_for(0, outer * pieces, std::max<int64_t>(kElementwiseGrain / piece, 1),
+  parallel_for(0, loops.iterations() * pieces, std::max<int64_t>(kElementwiseGrain / piece, 1),
                [&](int64_t lo, int64_t hi) {
                  for (; lo < hi; ++lo) {
                    const int64_t first = lo % pieces * kRows;
-                   MatrixCopy copy{to + first * rows.to_step,
-                                   from + first * rows.from_step,
+                   MatrixCopy copy{to + first * rows.step[0],
+                                   from + first * rows.step[1],
                                    std::min(kRows, rows.size - first),
                                    columns.size,
-                                   rows.to_step,
-                                   columns.to_step,
-                                   rows.from_step,
-                                   columns.from_step};
-                   int64_t rest = lo / pieces;
-                   for (int i = merged_count - 1; i >= 0; rest /= merged[i--].size) {
-                     copy.to += rest % merged[i].size * merged[i].to_step;
-                     copy.from += rest % merged[i].size * merged[i].from_step;
-                   }
+                                   rows.step[0],
+                                   columns.step[0],
+                                   rows.step[1],
+                                   columns.step[1]};
+                   loops.locate(lo / pieces, [&](const Loop& loop, int64_t k) {
+                     copy.to += k * loop.step[0];
+                     copy.from += k * loop.step[1];
+                   });
                    kernel(copy);
                  }
                });

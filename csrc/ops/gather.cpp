@@ -7,6 +7,7 @@
 #include "ops/formula.h"
 #include "ops/index.h"
 #include "ops/loops.h"
+#include "ops/merged_loops.h"
 #include "ops/rows.h"
 #include "ops/scatter_lines.h"
 #include "ops/views.h"
@@ -27,10 +28,6 @@ Tensor without_repeats(const Tensor& index) {
   return make_view(index, shape, index.strides(), index.storage_offset());
 }
 
-struct LineLoop {
-  int64_t size, whole_step, picked_step, index_step;
-};
-
 }  // namespace
 
 void run_lines(LineKernel kernel, const Tensor& whole, const Tensor& picked, int dim, const Tensor& index) {
@@ -40,53 +37,43 @@ void run_lines(LineKernel kernel, const Tensor& whole, const Tensor& picked, int
     fail(ErrorKind::runtime, "index ", entry, " is out of bounds for dimension ", dim, " with size ", size);
   });
   auto step = [](const Tensor& tensor, int d) { return tensor.dim() == 0 ? 0 : tensor.strides()[d]; };
-  LineLoop along{1, 0, 0, 0}, loops[kMaxDims];
-  int loop_count = 0;
+  using Loop = MergedLoops<3>::Loop;  // steps in `whole` and `picked`, in bytes, and in the index
+  Loop along{1, {}};
+  MergedLoops<3> loops;
   for (int d = 0; d < index.dim(); ++d) {
-    const LineLoop loop{index.shape()[d], step(whole, d) * item, step(picked, d) * item,
-                        entries.shape()[d] == 1 ? 0 : entries.strides()[d]};
-    if (d == dim) {
-      along = {loop.size, 0, loop.picked_step, loop.index_step};
-      continue;
-    }
-    if (loop.size == 1) continue;
-    LineLoop* last = loop_count ? &loops[loop_count - 1] : nullptr;
-    if (last && last->whole_step == loop.whole_step * loop.size &&
-        last->picked_step == loop.picked_step * loop.size && last->index_step == loop.index_step * loop.size)
-      *last = {last->size * loop.size, loop.whole_step, loop.picked_step, loop.index_step};
+    const Loop loop{
+        index.shape()[d],
+        {step(whole, d) * item, step(picked, d) * item, entries.shape()[d] == 1 ? 0 : entries.strides()[d]}};
+    if (d == dim)
+      along = {loop.size, {0, loop.step[1], loop.step[2]}};
     else
-      loops[loop_count++] = loop;
+      loops.add(loop);
   }
   // The longer of the last loop and the one along `dim` runs inside; the last also where it reads dense
   // memory.
-  LineLoop inner = along;
-  const LineLoop last = loop_count > 0 ? loops[loop_count - 1] : LineLoop{};
-  const bool dense = last.size >= 8 && last.whole_step == item && last.picked_step == item;
-  const bool along_is_inner = loop_count == 0 || (along.size > last.size && !dense);
-  if (!along_is_inner) inner = loops[--loop_count];
+  const Loop last = loops.count() > 0 ? loops[loops.count() - 1] : Loop{};
+  const bool dense = last.size >= 8 && last.step[0] == item && last.step[1] == item;
+  const bool along_is_inner = loops.count() == 0 || (along.size > last.size && !dense);
+  const Loop inner = along_is_inner ? along : loops.take(loops.count() - 1);
   const int64_t repeats = along_is_inner ? 1 : along.size;
-  int64_t outer = 1;
-  for (int i = 0; i < loop_count; ++i) outer *= loops[i].size;
 
   char *const whole_start = whole.raw(), *const picked_start = picked.raw();
   const int64_t *const index_start = entries.data<int64_t>(), dim_step = step(whole, dim) * item;
   LongWorkScope scope(index.numel());
-  parallel_for(0, outer, std::max<int64_t>(kElementwiseGrain / (inner.size * repeats), 1),
+  parallel_for(0, loops.iterations(), std::max<int64_t>(kElementwiseGrain / (inner.size * repeats), 1),
                [&](int64_t lo, int64_t hi) {
                  for (; lo < hi; ++lo) {
-                   LineJob job{whole_start, picked_start,     index_start,       inner.size,
-                               dim_step,    inner.whole_step, inner.picked_step, inner.index_step};
-                   int64_t rest = lo;
-                   for (int i = loop_count - 1; i >= 0; rest /= loops[i--].size) {
-                     const int64_t k = rest % loops[i].size;
-                     job.whole += k * loops[i].whole_step;
-                     job.picked += k * loops[i].picked_step;
-                     job.index += k * loops[i].index_step;
-                   }
+                   LineJob job{whole_start, picked_start,  index_start,   inner.size,
+                               dim_step,    inner.step[0], inner.step[1], inner.step[2]};
+                   loops.locate(lo, [&](const Loop& loop, int64_t k) {
+                     job.whole += k * loop.step[0];
+                     job.picked += k * loop.step[1];
+                     job.index += k * loop.step[2];
+                   });
                    for (int64_t k = 0; k < repeats; ++k) {
                      kernel(job);
-                     job.picked += along.picked_step;
-                     job.index += along.index_step;
+                     job.picked += along.step[1];
+                     job.index += along.step[2];
                    }
                  }
                });

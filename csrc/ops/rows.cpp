@@ -6,6 +6,7 @@
 #include "kernels/kernels.h"
 #include "ops/copy.h"
 #include "ops/loops.h"
+#include "ops/merged_loops.h"
 #include "ops/views.h"
 
 namespace tapegrad {
@@ -52,11 +53,6 @@ struct Layout {
       strides[i] = x.strides()[static_cast<int>(axes.order[i])];
     }
   }
-};
-
-/// A dimension that is not indexed, with its steps in both tensors, in bytes.
-struct Loop {
-  int64_t size, rows_step, packed_step;
 };
 
 /// Positions of the rows in memory, in elements, where the indexed dimensions are not evenly spaced.
@@ -117,39 +113,30 @@ void run_rows(RowKernel kernel, const Tensor& x, const Tensor& index, const RowA
   job.count = index.numel();
 
   // The other dimensions, merged where both tensors allow it.
-  Loop loops[kMaxDims];
-  int loop_count = 0;
+  using Loop = MergedLoops<2>::Loop;  // steps in the rows and in `packed`, in bytes
+  MergedLoops<2> loops;
   for (int d = 0; d < layout.shape.size(); ++d) {
     if (d >= axes.first && d < axes.first + axes.count) continue;
     const int p = d < axes.first ? d : d - axes.count + index.dim();
-    const Loop loop{shape[d], strides[d] * item, packed.strides()[p] * item};
-    if (loop.size == 1) continue;
-    Loop* last = loop_count ? &loops[loop_count - 1] : nullptr;
-    if (last && last->rows_step == loop.rows_step * loop.size &&
-        last->packed_step == loop.packed_step * loop.size)
-      *last = {last->size * loop.size, loop.rows_step, loop.packed_step};
-    else
-      loops[loop_count++] = loop;
+    loops.add({shape[d], {strides[d] * item, packed.strides()[p] * item}});
   }
   // The innermost loop: dense in both if possible, else the index or, where that is short, the longest.
-  int inner = loop_count - 1;
-  const bool dense = loop_count > 0 && loops[inner].rows_step == item && loops[inner].packed_step == item;
+  int inner = loops.count() - 1;
+  const bool dense = inner >= 0 && loops[inner].step[0] == item && loops[inner].step[1] == item;
   if (!dense) {
-    for (int i = 0; i < loop_count; ++i)
+    for (int i = 0; i < loops.count(); ++i)
       if (loops[i].size > loops[inner].size) inner = i;
     if (inner >= 0 && job.count * 4 > loops[inner].size) inner = -1;
   }
   job.inner = 1;
   job.rows_inner = job.packed_inner = item;
   if (inner >= 0) {
-    job.inner = loops[inner].size;
-    job.rows_inner = loops[inner].rows_step;
-    job.packed_inner = loops[inner].packed_step;
-    for (int i = inner; i + 1 < loop_count; ++i) loops[i] = loops[i + 1];
-    --loop_count;
+    const Loop loop = loops.take(inner);
+    job.inner = loop.size;
+    job.rows_inner = loop.step[0];
+    job.packed_inner = loop.step[1];
   }
-  int64_t outer = 1;
-  for (int i = 0; i < loop_count; ++i) outer *= loops[i].size;
+  const int64_t outer = loops.iterations();
 
   char *const rows_start = x.raw(), *const packed_start = packed.raw();
   LongWorkScope scope(outer * job.count * job.inner);
@@ -159,15 +146,14 @@ void run_rows(RowKernel kernel, const Tensor& x, const Tensor& index, const RowA
   parallel_for(0, outer * (job.count / unit), grain, [&](int64_t lo, int64_t hi) {
     const int64_t entries = job.count / unit;
     while (lo < hi) {
-      int64_t rest = lo / entries;
       const int64_t first = lo % entries, steps = std::min(hi - lo, entries - first);
       RowJob part = job;
       part.rows = rows_start;
       part.packed = packed_start + first * job.packed_step;
-      for (int i = loop_count - 1; i >= 0; rest /= loops[i--].size) {
-        part.rows += rest % loops[i].size * loops[i].rows_step;
-        part.packed += rest % loops[i].size * loops[i].packed_step;
-      }
+      loops.locate(lo / entries, [&](const Loop& loop, int64_t k) {
+        part.rows += k * loop.step[0];
+        part.packed += k * loop.step[1];
+      });
       part.index = job.index + first;
       part.count = steps * unit;
       kernel(part);
