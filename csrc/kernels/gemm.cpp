@@ -26,22 +26,26 @@ struct Output {
   T* c;
   int64_t row;
   T alpha, beta;
-  const T* bias;
-  bool far;  // C does not fit the first cache
+  const T* bias;      // one for each column, or null
+  const T* row_bias;  // one for each row, or null
+  bool far;           // C does not fit the first cache
 
+  bool plain() const { return alpha == T(1) && beta == T(0) && !bias && !row_bias; }
   Output at(int64_t i, int64_t j) const {
-    return {c + i * row + j, row, alpha, beta, bias ? bias + j : nullptr, far};
+    return {c + i * row + j, row, alpha, beta, bias ? bias + j : nullptr, row_bias ? row_bias + i : nullptr,
+            far};
   }
 };
 
 template <int MR>
 struct Rowcount {};
 
-/// One tile of MR rows and NV vectors, the last of which has `lanes` columns: c[i][j] = sum over k of a[i][k]
-/// b[k][j].
+/// One tile of MR rows of C from `top` on and NV vectors, the last of which has `lanes` columns: c[i][j] = sum
+/// over k of a[i][k] b[k][j]. (What is described by a structure comes by reference: a copy made of just
+/// written parts waits for them to reach the cache.)
 template <class T, int MR, int NV, bool Tail>
-TAPEGRAD_INLINE void tile(int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b, int64_t b_row,
-                          Output<T> out, int lanes) {
+[[gnu::noinline]] void tile(int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b, int64_t b_row,
+                            const Output<T>& out, int64_t top, int lanes) {
   using Raw = typename Vec<T>::RawT;
   constexpr int W = Vec<T>::size;
   const auto load = [lanes](const T* p, int j) __attribute__((always_inline)) {
@@ -52,6 +56,7 @@ TAPEGRAD_INLINE void tile(int64_t k, const T* a, int64_t a_row, int64_t a_col, c
       r = Vec<T>::load(p + j * W).raw;
     return r;
   };
+  T* const c = out.c + top * out.row;
   Raw acc[MR][NV] = {};
   const auto accumulate = [&](int64_t steps) __attribute__((always_inline)) {
     for (; steps > 0; --steps) {
@@ -69,7 +74,7 @@ TAPEGRAD_INLINE void tile(int64_t k, const T* a, int64_t a_row, int64_t a_col, c
     }
   };
   const auto fetch_row = [&](int i) __attribute__((always_inline)) {
-    for (int j = 0; j < NV; ++j) __builtin_prefetch(out.c + i * out.row + j * W, 1);
+    for (int j = 0; j < NV; ++j) __builtin_prefetch(c + i * out.row + j * W, 1);
   };
   // C is needed last; when it is far away, it is fetched before, row by row if there is time.
   int fetched = 0;
@@ -86,6 +91,20 @@ TAPEGRAD_INLINE void tile(int64_t k, const T* a, int64_t a_row, int64_t a_col, c
   if (out.far)
     for (; fetched < MR; ++fetched) fetch_row(fetched);
   accumulate(k);
+  const auto store = [lanes](Raw value, T* p, int j) __attribute__((always_inline)) {
+    if (Tail && j == NV - 1)
+      store_partial_raw(value, p + j * W, lanes);
+    else
+      Vec<T>(value).store(p + j * W);
+  };
+  if (out.plain()) {
+#pragma GCC unroll 16
+    for (int i = 0; i < MR; ++i) {
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j) store(acc[i][j], c + i * out.row, j);
+    }
+    return;
+  }
   Raw bias[NV] = {};
   if (out.bias) {
 #pragma GCC unroll 4
@@ -94,49 +113,44 @@ TAPEGRAD_INLINE void tile(int64_t k, const T* a, int64_t a_row, int64_t a_col, c
   const Raw alpha = Vec<T>(out.alpha).raw, beta = Vec<T>(out.beta).raw;
 #pragma GCC unroll 16
   for (int i = 0; i < MR; ++i) {
-    T* c = out.c + i * out.row;
-    Raw value[NV];
-#pragma GCC unroll 4
-    for (int j = 0; j < NV; ++j) value[j] = arch::fma(alpha, acc[i][j], bias[j]);
-    if (out.beta != T(0)) {
-#pragma GCC unroll 4
-      for (int j = 0; j < NV; ++j) value[j] = arch::fma(beta, load(c, j), value[j]);
-    }
+    T* const row = c + i * out.row;
+    const Raw row_bias = Vec<T>(out.row_bias ? out.row_bias[top + i] : T(0)).raw;
 #pragma GCC unroll 4
     for (int j = 0; j < NV; ++j) {
-      if (Tail && j == NV - 1)
-        store_partial_raw(value[j], c + j * W, lanes);
-      else
-        Vec<T>(value[j]).store(c + j * W);
+      Raw value = arch::fma(alpha, acc[i][j], out.row_bias ? row_bias : bias[j]);
+      if (out.beta != T(0)) value = arch::fma(beta, load(row, j), value);
+      store(value, row, j);
     }
   }
 }
 
 /// A block of C that is one panel wide: tiles of kTileRows rows, then of 4, 2 and 1.
 template <class T, int NV, bool Tail>
-void column_panel(int64_t m, int64_t k, Rows<T> a, const T* b, int64_t b_row, Output<T> out, int lanes) {
-  const auto run = [&]<int MR>(Rowcount<MR>, int64_t step) {
-    tile<T, MR, NV, Tail>(k, a.data, a.row, a.col, b, b_row, out, lanes);
-    m -= MR;
-    a.data += step;
-    out.c += MR * out.row;
+void column_panel(int64_t m, int64_t k, const Rows<T>& a, const T* b, int64_t b_row, const Output<T>& out,
+                  int lanes) {
+  int64_t top = 0;
+  const T* rows = a.data;
+  const auto run = [&]<int MR>(Rowcount<MR>, int64_t step) __attribute__((always_inline)) {
+    tile<T, MR, NV, Tail>(k, rows, a.row, a.col, b, b_row, out, top, lanes);
+    top += MR;
+    rows += step;
   };
   // A narrow panel needs more rows to keep the multipliers busy.
   if constexpr (NV == 1) {
     if (a.next_group == kTileRows * a.row)
-      while (m >= 2 * kTileRows) run(Rowcount<2 * kTileRows>{}, 2 * a.next_group);
+      while (m - top >= 2 * kTileRows) run(Rowcount<2 * kTileRows>{}, 2 * a.next_group);
   }
-  while (m >= kTileRows) run(Rowcount<kTileRows>{}, a.next_group);
-  if (kTileRows > 4 && m >= 4) run(Rowcount<4>{}, 4 * a.row);
-  if (m >= 2) run(Rowcount<2>{}, 2 * a.row);
-  if (m >= 1) run(Rowcount<1>{}, a.row);
+  while (m - top >= kTileRows) run(Rowcount<kTileRows>{}, a.next_group);
+  if (kTileRows > 4 && m - top >= 4) run(Rowcount<4>{}, 4 * a.row);
+  if (m - top >= 2) run(Rowcount<2>{}, 2 * a.row);
+  if (m - top >= 1) run(Rowcount<1>{}, a.row);
 }
 
 /// One panel of C, at most kTileVecs vectors wide.
 template <class T>
 void run_panel(int64_t m, int64_t width, int64_t k, const Rows<T>& a, const T* b, int64_t b_row,
                const Output<T>& out) {
-  using Function = void (*)(int64_t, int64_t, Rows<T>, const T*, int64_t, Output<T>, int);
+  using Function = void (*)(int64_t, int64_t, const Rows<T>&, const T*, int64_t, const Output<T>&, int);
   static constexpr Function functions[2][kTileVecs] = {
       {column_panel<T, 1, false>, column_panel<T, 2, false>, column_panel<T, 3, false>},
       {column_panel<T, 1, true>, column_panel<T, 2, true>, column_panel<T, 3, true>}};
@@ -198,7 +212,7 @@ void dots(const Gemm<T>& g, const GemmBatch& batch) {
   for (int64_t item = 0; item < batch.count; ++item) {
     const T* a = g.a + item * batch.a_step;
     const T* b = g.b + item * batch.b_step;
-    const Output<T> out{g.c + item * batch.c_step, g.c_row, g.alpha, g.beta, g.bias, false};
+    const Output<T> out{g.c + item * batch.c_step, g.c_row, g.alpha, g.beta, g.bias, nullptr, false};
     int64_t i = 0;
     for (; i + MR <= g.m; i += MR)
       for (int64_t j = 0; j < g.n; j += W / MR)
@@ -222,7 +236,7 @@ void for_blocks_of_k(int64_t total, Output<T> out, Block block) {
   for (int64_t p = 0; p < total; p += step) {
     block(p, min(total - p, step), out);
     out.beta = 1;
-    out.bias = nullptr;
+    out.bias = out.row_bias = nullptr;
   }
 }
 
@@ -273,6 +287,35 @@ void multiply_copies(const Gemm<T>& g, const Output<T>& whole) {
   }
 }
 
+/// Whether copying A and C takes less than copying B, as for a small batch times a large weight.
+template <class T>
+bool prefers_transposed(const Gemm<T>& g) {
+  constexpr int64_t room = kBlockK * kBlockColumns<T>;
+  return g.b_col != 1 && g.beta == T(0) && g.k * g.n > g.k * g.m + g.m * g.n &&
+         (g.k + kTransposedRows) * round_up(g.m, Vec<T>::size) <= room;
+}
+
+/// C' = B' A', some rows at a time, so that A is copied in the place of B. Bit for bit what the others give.
+template <class T>
+void multiply_transposed(const Gemm<T>& g) {
+  const int64_t width = round_up(g.m, Vec<T>::size);
+  T* const panels = workspace<T>();
+  T* const product = panels + g.k * width;
+  const auto for_blocks = [&](const Output<T>& out, auto block) { for_blocks_of_k(g.k, out, block); };
+  for_blocks({}, [&](int64_t p, int64_t k, const Output<T>&) {
+    pack_columns(k, g.m, g.a + p * g.a_col, g.a_col, g.a_row, panels + p * width);
+  });
+  for (int64_t j = 0; j < g.n; j += kTransposedRows) {
+    const int64_t rows = min(g.n - j, kTransposedRows);
+    for_blocks({product, width, g.alpha, T(0), nullptr, g.bias ? g.bias + j : nullptr, false},
+               [&](int64_t p, int64_t k, const Output<T>& out) {
+                 const Rows<T> b{g.b + p * g.b_row + j * g.b_col, g.b_col, g.b_row, kTileRows * g.b_col};
+                 multiply_panels(rows, g.m, k, b, panels + p * width, out);
+               });
+    write_transposed(rows, g.m, product, width, g.c + j, g.c_row);
+  }
+}
+
 template <class T>
 void tiles(const Gemm<T>& g, const GemmBatch& batch) {
   const bool far = g.m * g.n * int64_t(sizeof(T)) > kFirstCacheBytes;
@@ -280,9 +323,11 @@ void tiles(const Gemm<T>& g, const GemmBatch& batch) {
                         g.k * g.n * int64_t(sizeof(T)) <= kInPlaceBytes;
   Gemm<T> item = g;
   for (int64_t i = 0; i < batch.count; ++i) {
-    const Output<T> out{item.c, item.c_row, item.alpha, item.beta, item.bias, far};
+    const Output<T> out{item.c, item.c_row, item.alpha, item.beta, item.bias, nullptr, far};
     if (in_place)
       multiply_in_place(item, out);
+    else if (prefers_transposed(item))
+      multiply_transposed(item);
     else
       multiply_copies(item, out);
     item.a += batch.a_step;

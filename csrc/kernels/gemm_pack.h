@@ -21,6 +21,8 @@ constexpr int64_t kBlockRows = 24 * kTileRows;
 template <class T>
 constexpr int64_t kBlockColumns = 32 * kTileVecs * Vec<T>::size;
 constexpr int64_t kFirstCacheBytes = 32 * 1024;
+// Rows of the transposed product that are made, and put in their place, at a time.
+constexpr int64_t kTransposedRows = 64;
 // B is used in place up to this size.
 constexpr int64_t kInPlaceBytes = 128 * 1024;
 
@@ -68,6 +70,10 @@ struct Lanes {};
 template <int N>
 struct AllLanes;
 template <>
+struct AllLanes<1> {
+  using type = Lanes<0>;
+};
+template <>
 struct AllLanes<2> {
   using type = Lanes<0, 1>;
 };
@@ -91,24 +97,12 @@ TAPEGRAD_INLINE R interleave(R x, R y, Lanes<I...>) {
   return __builtin_shufflevector(x, y, (I / L * L + (Upper ? L / 2 : 0) + I % L / 2 + (I % 2) * N)...);
 }
 
-template <class V, int... I>
-TAPEGRAD_INLINE auto concatenate(V x, V y, Lanes<I...>) {
-  return __builtin_shufflevector(x, y, I...);
-}
-
-/// A vector R made of 16-byte pieces from `first`, `first + step`, ...
-template <class R, class T>
-TAPEGRAD_INLINE R load_pieces(const T* const* first, int step, int64_t offset) {
-  if constexpr (sizeof(R) == 16) {
-    R r;
-    __builtin_memcpy(&r, first[0] + offset, sizeof(R));
-    return r;
-  } else {
-    constexpr int half = sizeof(R) / sizeof(T) / 2;
-    return concatenate(load_pieces<Raw<T, half>>(first, step, offset),
-                       load_pieces<Raw<T, half>>(first + half / step * step, step, offset),
-                       typename AllLanes<2 * half>::type{});
-  }
+/// The vector R made of the 16-byte pieces at column(first), column(first + step), ...
+template <class R, class Column, int... Place>
+TAPEGRAD_INLINE R load_pieces(const Column& column, int first, int step, Lanes<Place...>) {
+  R r = {};
+  ((r = arch::load_piece<Place>(r, column(first + Place * step))), ...);
+  return r;
 }
 
 /// Transposes every square of L x L lanes in log2(L) rounds of perfect shuffles.
@@ -142,28 +136,53 @@ TAPEGRAD_INLINE R sum_each(R (&rows)[N]) {
   return rows[0];
 }
 
+/// Copies k rows of the W columns that start at column(0) ... column(W - 1) to out[k][stride].
+template <class R, class T, class Column>
+TAPEGRAD_INLINE void transpose_columns(int64_t k, const Column& column, T* out, int64_t stride) {
+  constexpr int W = sizeof(R) / sizeof(T), L = 16 / sizeof(T);
+  int64_t p = 0;
+  const auto from_p = [&](int i) __attribute__((always_inline)) { return column(i) + p; };
+  for (; p + L <= k; p += L) {
+    R rows[L];
+#pragma GCC unroll 4
+    for (int i = 0; i < L; ++i) rows[i] = load_pieces<R>(from_p, i, L, typename AllLanes<W / L>::type{});
+    transpose_groups(rows);
+#pragma GCC unroll 4
+    for (int i = 0; i < L; ++i) __builtin_memcpy(out + (p + i) * stride, &rows[i], sizeof(R));
+  }
+  for (; p < k; ++p)
+    for (int i = 0; i < W; ++i) out[p * stride + i] = *from_p(i);
+}
+
 /// Copies k rows of columns that are each contiguous in memory to out[k][stride], padded to whole vectors R
 /// with repetitions of the last column.
 template <class R, class T>
 void copy_transposed(int64_t k, int64_t columns, const T* source, int64_t next_column, T* out,
                      int64_t stride) {
   constexpr int W = sizeof(R) / sizeof(T), L = 16 / sizeof(T);
-  for (int64_t j = 0; j < columns; j += W) {
-    const T* column[W];
-    for (int i = 0; i < W; ++i) column[i] = source + min(j + i, columns - 1) * next_column;
-    T* target = out + j;
-    int64_t p = 0;
-    for (; p + L <= k; p += L) {
-      R rows[L];
-#pragma GCC unroll 4
-      for (int i = 0; i < L; ++i) rows[i] = load_pieces<R>(column + i, L, p);
-      transpose_groups(rows);
-#pragma GCC unroll 4
-      for (int i = 0; i < L; ++i) __builtin_memcpy(target + (p + i) * stride, &rows[i], sizeof(R));
-    }
-    for (; p < k; ++p)
-      for (int i = 0; i < W; ++i) target[p * stride + i] = column[i][p];
+  int64_t j = 0;
+  for (; j + W <= columns; j += W) {
+    // A pointer for each L columns: one for each would not fit the registers.
+    const T* group[W / L];
+    for (int i = 0; i < W / L; ++i) group[i] = source + (j + i * L) * next_column;
+    const auto column = [&](int i) __attribute__((always_inline)) {
+      return group[i / L] + i % L * next_column;
+    };
+    transpose_columns<R>(k, column, out + j, stride);
   }
+  if (j < columns) {
+    const auto column = [&](int i) { return source + min(j + i, columns - 1) * next_column; };
+    transpose_columns<R>(k, column, out + j, stride);
+  }
+}
+
+/// Copies rows (m,n), `next_row` elements apart, to the columns of out.
+template <class T>
+void write_transposed(int64_t m, int64_t n, const T* rows, int64_t next_row, T* out, int64_t stride) {
+  const int64_t whole = m / Vec<T>::size * Vec<T>::size;
+  copy_transposed<typename Vec<T>::RawT>(n, whole, rows, next_row, out, stride);
+  for (int64_t i = whole; i < m; ++i)
+    for (int64_t p = 0; p < n; ++p) out[p * stride + i] = rows[i * next_row + p];
 }
 
 /// Copies B (k,n) into panels, one after the other, each with rows padded to whole vectors.

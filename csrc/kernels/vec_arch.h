@@ -146,6 +146,24 @@ TAPEGRAD_INLINE bool all_bytes(RawI8 a) { return !any_byte(~a); }
 
 #endif
 
+/// `a` with its 16 bytes number Place taken from memory. (Compilers make two shuffles of the general form.)
+template <int Place, class Raw>
+TAPEGRAD_INLINE Raw load_piece(Raw a, const void* source) {
+  if constexpr (sizeof(Raw) == 16) {
+    __builtin_memcpy(&a, source, 16);
+    return a;
+#if defined(__AVX__)
+  } else if constexpr (sizeof(Raw) == 32) {
+    return Raw(_mm256_insertf128_ps(__m256(a), _mm_loadu_ps(static_cast<const float*>(source)), Place));
+#endif
+#if defined(TAPEGRAD_AVX512)
+  } else {
+    return Raw(_mm512_maskz_insertf32x4(0xffff, __m512(a), _mm_loadu_ps(static_cast<const float*>(source)),
+                                        Place));
+#endif
+  }
+}
+
 #if defined(__SSE4_1__)
 template <class Raw>
 TAPEGRAD_INLINE Raw floor(Raw a) {
