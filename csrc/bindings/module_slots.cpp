@@ -18,6 +18,7 @@ std::array<PyObject*, 4> hook_tables;
 PyObject *forward_name, *call_with_hooks_name, *getattr_name, *getattribute_name, *call_name;
 PyObject *getattr_method, *call_method;  // what Module has as __getattr__ and __call__
 PyObject* global_hooks = nullptr;        // a tuple of dictionaries, see watch_global_hooks
+bool any_hooks = false;                  // whether a module, or all of them, ever got a hook
 
 PyObject* table_of(PyObject* attributes, PyObject* name) {
   PyObject* table = PyDict_GetItemWithError(attributes, name);
@@ -60,6 +61,7 @@ PyObject* get_attribute(PyObject* self, PyObject* name) {
 }
 
 bool has_hooks(PyObject* attributes) {
+  if (!any_hooks) return false;
   for (PyObject* name : hook_tables) {
     PyObject* table = table_of(attributes, name);
     if (!table || PyDict_GET_SIZE(table) > 0)
@@ -121,6 +123,12 @@ PyObject* use_module_slots(PyObject*, PyObject* cls) {
   Py_RETURN_NONE;
 }
 
+/// From now on a call of a module looks for hooks; before the first hook of the program there is no need to.
+PyObject* use_module_hooks(PyObject*, PyObject*) {
+  any_hooks = true;
+  Py_RETURN_NONE;
+}
+
 PyObject* watch_global_hooks(PyObject*, PyObject* tables) {
   Py_XSETREF(global_hooks, Py_NewRef(tables));
   Py_RETURN_NONE;
@@ -137,6 +145,7 @@ PyMethodDef call_definition = {"__call__", as_c_function(call_function), METH_VA
                                "Calls forward, with the hooks around it if there are any."};
 PyMethodDef functions[] = {
     {"_use_module_slots", use_module_slots, METH_O, "Prepares a new subclass of Module."},
+    {"_use_module_hooks", use_module_hooks, METH_NOARGS, "Makes calls of modules look for hooks."},
     {"_watch_global_hooks", watch_global_hooks, METH_O, "Takes the tables of hooks of all modules."},
     {nullptr, nullptr, 0, nullptr},
 };

@@ -1,5 +1,5 @@
-// _sgd_step and _adam_step: one call moves all parameters of a group, reading its options and the optimizer's
-// state where Python keeps them.
+// _forget_gradients, _sgd_step and _adam_step: one call clears or moves all parameters of a group, reading
+// its options and the optimizer's state where Python keeps them.
 #include "ops/optim.h"
 
 #include "autograd/variable.h"
@@ -164,12 +164,26 @@ PyObject* call_adam_step(PyObject*, PyObject* const* args, Py_ssize_t count) {
   });
 }
 
+PyObject* forget_gradients(PyObject*, PyObject* tensors) {
+  return guarded([&] {
+    const Object iterator = checked(PyObject_GetIter(tensors));
+    while (const Object item = Object::steal(PyIter_Next(iterator.get()))) {
+      TG_CHECK_TYPE(is_tensor(item.get()), "gradients are those of Tensors, not of ",
+                    Py_TYPE(item.get())->tp_name);
+      autograd::set_gradient(get_tensor(item.get()), {});
+    }
+    if (PyErr_Occurred()) throw PythonError{};
+    return Py_NewRef(Py_None);
+  });
+}
+
 template <class Function>
 PyCFunction as_c_function(Function function) {
   return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
 }
 
 PyMethodDef functions[] = {
+    {"_forget_gradients", forget_gradients, METH_O, "_forget_gradients(tensors): sets their .grad to None."},
     {"_sgd_step", as_c_function(call_sgd_step), METH_FASTCALL,
      "_sgd_step(group, state): moves the parameters of a group that have gradients, and keeps their "
      "velocities."},

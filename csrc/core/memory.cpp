@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
+#include <new>
 #include <unordered_map>
-#include <vector>
 
 #include "core/error.h"
 
@@ -39,7 +39,7 @@ size_t class_size(int index) {
   return base + base / kClassesPerOctave * (index % kClassesPerOctave + 1);
 }
 
-std::vector<void*> large_blocks[64 * kClassesPerOctave];
+FreeBlock* large_blocks[64 * kClassesPerOctave];
 
 int64_t cache_limit() {
   static const int64_t limit = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGE_SIZE) / 4;
@@ -70,11 +70,9 @@ void* allocate_large(size_t bytes) {
   if (bytes > (size_t{1} << 47)) out_of_memory(bytes);
   const int index = class_of(bytes);
   const size_t size = class_size(index);
-  auto& blocks = large_blocks[index];
-  void* block;
-  if (!blocks.empty()) {
-    block = blocks.back();
-    blocks.pop_back();
+  void* block = large_blocks[index];
+  if (block) {
+    large_blocks[index] = large_blocks[index]->next;
     stats.cached_bytes -= static_cast<int64_t>(size);
   } else {
     block = system_allocate(size);
@@ -136,7 +134,7 @@ void deallocate_large(void* block, size_t bytes) {
   const auto size = static_cast<int64_t>(class_size(index));
   stats.allocated_bytes -= size;
   if (stats.cached_bytes + size > cache_limit()) return std::free(block);
-  large_blocks[index].push_back(block);
+  large_blocks[index] = new (block) FreeBlock{large_blocks[index]};
   stats.cached_bytes += size;
 }
 
@@ -146,13 +144,11 @@ void reset_peak_memory() { stats.peak_bytes = stats.allocated_bytes; }
 
 void empty_cache() {
   for (int index = 0; index < 64 * kClassesPerOctave; ++index) {
-    auto& blocks = large_blocks[index];
-    for (void* block : blocks) {
+    while (FreeBlock* block = large_blocks[index]) {
+      large_blocks[index] = block->next;
       std::free(block);
       stats.cached_bytes -= static_cast<int64_t>(class_size(index));
     }
-    blocks.clear();
-    blocks.shrink_to_fit();
   }
   release_free_slabs();
 }

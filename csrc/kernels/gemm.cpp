@@ -32,16 +32,16 @@ struct Output {
 
   bool plain() const { return alpha == T(1) && beta == T(0) && !bias && !row_bias; }
   Output at(int64_t i, int64_t j) const {
-    return {c + i * row + j, row, alpha, beta, bias ? bias + j : nullptr, row_bias ? row_bias + i : nullptr,
-            far};
+    return {
+        c + i * row + j, row, alpha, beta, bias ? bias + j : nullptr, row_bias ? row_bias + i : nullptr, far};
   }
 };
 
 template <int MR>
 struct Rowcount {};
 
-/// One tile of MR rows of C from `top` on and NV vectors, the last of which has `lanes` columns: c[i][j] = sum
-/// over k of a[i][k] b[k][j]. (What is described by a structure comes by reference: a copy made of just
+/// One tile of MR rows of C from `top` on and NV vectors, the last of which has `lanes` columns: c[i][j] =
+/// sum over k of a[i][k] b[k][j]. (What is described by a structure comes by reference: a copy made of just
 /// written parts waits for them to reach the cache.)
 template <class T, int MR, int NV, bool Tail>
 [[gnu::noinline]] void tile(int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b, int64_t b_row,

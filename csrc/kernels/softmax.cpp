@@ -2,6 +2,7 @@
 // element is subtracted first, so that nothing overflows.
 #include "kernels/extremes.h"
 #include "kernels/registration.h"
+#include "kernels/transpose.h"
 
 namespace tapegrad::TAPEGRAD_ISA_NS {
 
@@ -61,50 +62,6 @@ struct Softmax {
     return add_up(total + second);
   }
 
-  static void softmax_row(const T* x, T* y, int64_t n) {
-    const V shift(largest(x, n));
-    const T total = sum_exp(x, n, shift, [&](int64_t i, V e, int count) { e.store_partial(y + i, count); });
-    const V factor(1 / total);
-    for (int64_t i = 0; i < n; i += W) {
-      const int count = lanes(n - i);
-      (V::load_partial(y + i, count) * factor).store_partial(y + i, count);
-    }
-  }
-
-  /// Maxima and logarithms of the sums of up to kGroup rows; kFinite keeps infinite maxima from being
-  /// subtracted.
-  template <bool kFinite>
-  TAPEGRAD_INLINE static void row_group(const T* x, int64_t rows, int64_t n, T* shifts, T* logs) {
-    for (int64_t r = 0; r < rows; ++r) shifts[r] = largest(x + r * n, n);
-    if (kFinite) finite_or_zero(V::load(shifts)).store(shifts);
-    for (int64_t r = 0; r < rows; ++r) logs[r] = sum_exp(x + r * n, n, V(shifts[r]), [](int64_t, V, int) {});
-    log(V::load(logs)).store(logs);
-  }
-  static void log_softmax_rows(const T* x, T* y, int64_t outer, int64_t n) {
-    T shifts[kGroup] = {}, logs[kGroup] = {};
-    for (int64_t o = 0; o < outer; o += kGroup) {
-      const int64_t rows = outer - o < kGroup ? outer - o : kGroup;
-      row_group<false>(x + o * n, rows, n, shifts, logs);
-      for (int64_t r = 0; r < rows; ++r) {
-        const V shift(shifts[r]), log_total(logs[r]);
-        const T* row = x + (o + r) * n;
-        T* target = y + (o + r) * n;
-        for (int64_t i = 0; i < n; i += W) {
-          const int count = lanes(n - i);
-          (V::load_partial(row + i, count) - shift - log_total).store_partial(target + i, count);
-        }
-      }
-    }
-  }
-  static void logsumexp_rows(const T* x, T* y, int64_t outer, int64_t n) {
-    T shifts[kGroup] = {}, logs[kGroup] = {};
-    for (int64_t o = 0; o < outer; o += kGroup) {
-      const int64_t rows = outer - o < kGroup ? outer - o : kGroup;
-      row_group<true>(x + o * n, rows, n, shifts, logs);
-      (V::load(shifts) + V::load(logs)).store_partial(y + o, static_cast<int>(rows));
-    }
-  }
-
   // Columns are taken in strips, so that each row of a strip is read as a piece of memory.
   static constexpr int kStrip = 8;  // vectors
   struct Strip {
@@ -145,6 +102,62 @@ struct Softmax {
   TAPEGRAD_INLINE static void each_of(const Strip& s, int64_t at, int64_t n, int64_t inner, F f) {
     for (int64_t i = at; i < at + n * inner; i += inner)
       for (int k = 0; k < s.vectors; ++k) f(i + k * W, k, s.count(k));
+  }
+
+  static void softmax_row(const T* x, T* y, int64_t n) {
+    const V shift(largest(x, n));
+    const T total = sum_exp(x, n, shift, [&](int64_t i, V e, int count) { e.store_partial(y + i, count); });
+    const V factor(1 / total);
+    for (int64_t i = 0; i < n; i += W) {
+      const int count = lanes(n - i);
+      (V::load_partial(y + i, count) * factor).store_partial(y + i, count);
+    }
+  }
+
+  /// Rows up to this length are laid side by side, a row to a lane: most of a vector of one of them is empty.
+  static constexpr int64_t kNarrow = W;
+
+  /// Maxima and logarithms of the sums of up to kGroup rows; kFinite keeps infinite maxima from being
+  /// subtracted.
+  template <bool kFinite>
+  TAPEGRAD_INLINE static void row_group(const T* x, int64_t rows, int64_t n, T* shifts, T* logs) {
+    if (n <= kNarrow) {
+      T columns[kNarrow * W];
+      copy_transposed<typename V::RawT>(n, rows, x, n, columns, W);
+      Strip s{1, W, {}, {}};
+      measure<kFinite>(s, columns, n, W);
+      s.shift[0].store(shifts);
+      log(s.total[0]).store(logs);
+      return;
+    }
+    for (int64_t r = 0; r < rows; ++r) shifts[r] = largest(x + r * n, n);
+    if (kFinite) finite_or_zero(V::load(shifts)).store(shifts);
+    for (int64_t r = 0; r < rows; ++r) logs[r] = sum_exp(x + r * n, n, V(shifts[r]), [](int64_t, V, int) {});
+    log(V::load(logs)).store(logs);
+  }
+  static void log_softmax_rows(const T* x, T* y, int64_t outer, int64_t n) {
+    T shifts[kGroup] = {}, logs[kGroup] = {};
+    for (int64_t o = 0; o < outer; o += kGroup) {
+      const int64_t rows = outer - o < kGroup ? outer - o : kGroup;
+      row_group<false>(x + o * n, rows, n, shifts, logs);
+      for (int64_t r = 0; r < rows; ++r) {
+        const V shift(shifts[r]), log_total(logs[r]);
+        const T* row = x + (o + r) * n;
+        T* target = y + (o + r) * n;
+        for (int64_t i = 0; i < n; i += W) {
+          const int count = lanes(n - i);
+          (V::load_partial(row + i, count) - shift - log_total).store_partial(target + i, count);
+        }
+      }
+    }
+  }
+  static void logsumexp_rows(const T* x, T* y, int64_t outer, int64_t n) {
+    T shifts[kGroup] = {}, logs[kGroup] = {};
+    for (int64_t o = 0; o < outer; o += kGroup) {
+      const int64_t rows = outer - o < kGroup ? outer - o : kGroup;
+      row_group<true>(x + o * n, rows, n, shifts, logs);
+      (V::load(shifts) + V::load(logs)).store_partial(y + o, static_cast<int>(rows));
+    }
   }
 
   static void softmax(const void* in, void* out, int64_t outer, int64_t n, int64_t inner) {

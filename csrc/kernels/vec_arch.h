@@ -158,8 +158,8 @@ TAPEGRAD_INLINE Raw load_piece(Raw a, const void* source) {
 #endif
 #if defined(TAPEGRAD_AVX512)
   } else {
-    return Raw(_mm512_maskz_insertf32x4(0xffff, __m512(a), _mm_loadu_ps(static_cast<const float*>(source)),
-                                        Place));
+    return Raw(
+        _mm512_maskz_insertf32x4(0xffff, __m512(a), _mm_loadu_ps(static_cast<const float*>(source)), Place));
 #endif
   }
 }

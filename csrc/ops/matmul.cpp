@@ -116,12 +116,32 @@ void check_inner(const Matrices& a, const Matrices& b) {
            " and ", b.rows, "x", b.columns, ")");
 }
 
-Tensor mm_values(const Tensor& a, const Tensor& b) {
+/// A matrix that is a factor of a product, or its transpose.
+struct Factor {
+  const Tensor& tensor;
+  bool transposed = false;
+};
+
+Matrices as_matrix(const Factor& factor) {
+  const Matrices m = as_matrix(factor.tensor);
+  return factor.transposed ? Matrices{m.columns, m.rows, m.column_stride, m.row_stride} : m;
+}
+
+Tensor mm_values(const Factor& a, const Factor& b) {
+  check_same_type(a.tensor, b.tensor);
   const Matrices left = as_matrix(a), right = as_matrix(b);
   check_inner(left, right);
-  Tensor c = empty({{left.rows, right.columns}}, a.dtype());
-  run_gemm(a.dtype(), left, a.raw(), right, b.raw(), c.raw(), {});
+  const DType dtype = a.tensor.dtype();
+  Tensor c = empty({{left.rows, right.columns}}, dtype);
+  run_gemm(dtype, left, a.tensor.raw(), right, b.tensor.raw(), c.raw(), {});
   return c;
+}
+
+/// The product of two matrices inside a derivative: views of them are made only for a graph.
+Tensor product(const Factor& a, const Factor& b) {
+  const auto view = [](const Factor& f) { return f.transposed ? t(f.tensor) : f.tensor; };
+  if (autograd::any_differentiated(autograd::TensorRefs{a.tensor, b.tensor})) return mm(view(a), view(b));
+  return mm_values(a, b);
 }
 
 /// The leading dimensions of a tensor as steps of elements for a broadcast batch shape.
@@ -192,14 +212,14 @@ Tensor folded_matmul(const Tensor& a, const Tensor& b) {
   Tensor c;
   {
     autograd::NoGrad off;
-    c = mm_values(rows_of(a), b);
+    c = mm_values({rows_of(a)}, {b});
   }
   Dims shape(IntSpan(a.shape()).first(static_cast<size_t>(a.dim() - 1)));
   shape.push_back(b.shape()[1]);
   set_geometry(c, shape, contiguous_strides(shape), c.raw());
   return record("UnsafeViewBackward0", c, {a, b}, {save_for(b, a), save_for(a, b)}, [](Backward& back) {
     back.give(0, [&] { return matmul(back.grad(), t(back.saved(1))); });
-    back.give(1, [&] { return mm(t(rows_of(back.saved(0))), rows_of(back.grad())); });
+    back.give(1, [&] { return product({rows_of(back.saved(0)), true}, {rows_of(back.grad())}); });
   });
 }
 
@@ -208,11 +228,11 @@ Tensor folded_matmul(const Tensor& a, const Tensor& b) {
 Tensor mm(const Tensor& a, const Tensor& b) {
   TG_CHECK(a.dim() == 2, "self must be a matrix");
   TG_CHECK(b.dim() == 2, "mat2 must be a matrix");
-  check_same_type(a, b);
-  return record("MmBackward0", mm_values(a, b), {a, b}, {save_for(b, a), save_for(a, b)}, [](Backward& back) {
-    back.give(0, [&] { return mm(back.grad(), t(back.saved(1))); });
-    back.give(1, [&] { return mm(t(back.saved(0)), back.grad()); });
-  });
+  return record("MmBackward0", mm_values({a}, {b}), {a, b}, {save_for(b, a), save_for(a, b)},
+                [](Backward& back) {
+                  back.give(0, [&] { return product({back.grad()}, {back.saved(1), true}); });
+                  back.give(1, [&] { return product({back.saved(0), true}, {back.grad()}); });
+                });
 }
 
 Tensor bmm(const Tensor& a, const Tensor& b) {
@@ -341,8 +361,8 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
                                       : "UnsafeViewBackward0";
   return record(name, y, {x, weight, bias}, {save_for(weight, x), save_for(x, weight)}, [](Backward& back) {
     const Tensor& g = back.grad();
-    back.give(0, [&] { return matmul(g, back.saved(1)); });
-    back.give(1, [&] { return mm(t(rows_of(g)), rows_of(back.saved(0))); });
+    back.give(0, [&] { return g.dim() == 2 ? product({g}, {back.saved(1)}) : matmul(g, back.saved(1)); });
+    back.give(1, [&] { return product({rows_of(g), true}, {rows_of(back.saved(0))}); });
     back.give(2, [&] { return g.dim() > 2 ? sum(rows_of(g), Dims{0}) : g; });
   });
 }
@@ -370,8 +390,8 @@ Tensor addmm(const Tensor& input, const Tensor& a, const Tensor& b, Scalar beta,
   return record("AddmmBackward0", c, {input, a, b}, {save_for(b, a), save_for(a, b)},
                 [beta, alpha](Backward& back) {
                   back.give(0, [&] { return back.grad() * beta; });
-                  back.give(1, [&] { return mm(back.grad(), t(back.saved(1))) * alpha; });
-                  back.give(2, [&] { return mm(t(back.saved(0)), back.grad()) * alpha; });
+                  back.give(1, [&] { return product({back.grad()}, {back.saved(1), true}) * alpha; });
+                  back.give(2, [&] { return product({back.saved(0), true}, {back.grad()}) * alpha; });
                 });
 }
 

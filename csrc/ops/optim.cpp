@@ -14,35 +14,40 @@ namespace {
 
 /// The tensors of one step as contiguous memory; what is not contiguous is copied and written back.
 template <int N>
-struct Blocks {
-  std::array<Tensor, N> tensors;
-  std::array<Tensor, N> rows;
-
-  /// tensors[0] is the parameter and tensors[1] its gradient, which is only read.
-  explicit Blocks(std::array<Tensor, N> all) : tensors(std::move(all)) {
-    const Tensor& param = tensors[0];
+class Blocks {
+ public:
+  /// tensors[0] is the parameter and tensors[1] its gradient, which is only read; any of the others may be
+  /// undefined. They have to outlive this.
+  explicit Blocks(const std::array<const Tensor*, N>& tensors) : tensors_(tensors) {
+    const Tensor& param = *tensors[0];
     TG_CHECK(param.is_floating(), "an optimizer expects floating point parameters, but got ",
              dtype_name(param.dtype()));
     for (int i = 0; i < N; ++i) {
-      const Tensor& tensor = tensors[i];
+      const Tensor& tensor = *tensors[i];
       if (!tensor.defined()) continue;
       TG_CHECK(tensor.shape() == param.shape() && tensor.dtype() == param.dtype(),
                "an optimizer expects gradients and state of the shape and dtype of their parameter, ",
                to_string(param.shape()), " ", dtype_name(param.dtype()), ", but got ",
                to_string(tensor.shape()), " ", dtype_name(tensor.dtype()));
-      rows[i] = tensor.is_contiguous() ? tensor : contiguous_values(tensor);
+      if (!tensor.is_contiguous()) copies_[i] = contiguous_values(tensor);
+      data_[i] = copies_[i].defined() ? copies_[i].raw() : tensor.raw();
     }
   }
   char* at(int i, int64_t element) const {
-    return rows[i].defined() ? rows[i].raw() + element * rows[i].item_size() : nullptr;
+    return data_[i] ? data_[i] + element * tensors_[0]->item_size() : nullptr;
   }
   void write_back() const {
     for (int i = 0; i < N; ++i) {
-      if (i == 1 || !tensors[i].defined()) continue;
-      if (!tensors[i].is_same(rows[i])) copy_values(tensors[i], rows[i]);
-      tensors[i].bump_version();
+      if (i == 1 || !tensors_[i]->defined()) continue;
+      if (copies_[i].defined()) copy_values(*tensors_[i], copies_[i]);
+      tensors_[i]->bump_version();
     }
   }
+
+ private:
+  std::array<const Tensor*, N> tensors_;
+  std::array<Tensor, N> copies_;
+  std::array<char*, N> data_ = {};
 };
 
 }  // namespace
@@ -50,7 +55,8 @@ struct Blocks {
 void sgd_step(const Tensor& param, const Tensor& grad, Tensor& buffer, SgdStep step) {
   step.first = step.momentum != 0 && !buffer.defined();
   if (step.first) buffer = empty(param.shape(), param.dtype());
-  Blocks<3> blocks({param, grad, step.momentum != 0 ? buffer : Tensor()});
+  const Tensor nothing;
+  const Blocks<3> blocks({&param, &grad, step.momentum != 0 ? &buffer : &nothing});
   const auto kernel = kernels->optim.sgd[param.dtype() == DType::float64];
   LongWorkScope scope(param.numel());
   parallel_for(0, param.numel(), kElementwiseGrain, [&](int64_t lo, int64_t hi) {
@@ -63,7 +69,7 @@ void adam_step(const Tensor& param, const Tensor& grad, const Tensor& mean, cons
                const Tensor& largest, double count, AdamStep step) {
   step.step_size = step.lr / (1 - std::pow(step.beta1, count));
   step.root = std::sqrt(1 - std::pow(step.beta2, count));
-  Blocks<5> blocks({param, grad, mean, mean_square, largest});
+  const Blocks<5> blocks({&param, &grad, &mean, &mean_square, &largest});
   const auto kernel = kernels->optim.adam[param.dtype() == DType::float64];
   LongWorkScope scope(param.numel());
   parallel_for(0, param.numel(), kElementwiseGrain, [&](int64_t lo, int64_t hi) {

@@ -12,7 +12,7 @@ from typing import Any
 
 from .._C import Tensor
 from ..autograd import enable_grad, no_grad
-from ..nn.modules.module import type_name
+from ..nn.modules.module import clear_gradients, type_name
 from ..utils.hooks import RemovableHandle
 
 __all__ = ["Optimizer", "required"]
@@ -143,15 +143,7 @@ class Optimizer:
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget (or set to zero) the gradients of all parameters."""
         for group in self.param_groups:
-            for param in group["params"]:
-                if set_to_none:
-                    param.grad = None
-                elif param.grad is not None:
-                    if param.grad.grad_fn is not None:
-                        param.grad.detach_()
-                    else:
-                        param.grad.requires_grad_(False)
-                    param.grad.zero_()
+            clear_gradients(group["params"], set_to_none)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the parameters once; `closure` computes the loss again and is called with gradients

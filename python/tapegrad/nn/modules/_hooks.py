@@ -28,12 +28,22 @@ __all__ = [
 Hook = Callable[..., Any]
 HookDict = OrderedDict[int, Hook]
 
-global_forward_pre_hooks: HookDict = OrderedDict()
-global_forward_hooks: HookDict = OrderedDict()
+
+class HookTable(OrderedDict[int, Hook]):
+    """Hooks by their ids, in the order in which they are called. Calls of modules look into these tables from
+    the first entry of any of them on, also one that comes from a copy or a pickle."""
+
+    def __setitem__(self, key: int, hook: Hook) -> None:
+        _C._use_module_hooks()
+        super().__setitem__(key, hook)
+
+
+global_forward_pre_hooks: HookDict = HookTable()
+global_forward_hooks: HookDict = HookTable()
 global_forward_with_kwargs: OrderedDict[int, bool] = OrderedDict()
 global_forward_always_called: OrderedDict[int, bool] = OrderedDict()
-global_backward_pre_hooks: HookDict = OrderedDict()
-global_backward_hooks: HookDict = OrderedDict()
+global_backward_pre_hooks: HookDict = HookTable()
+global_backward_hooks: HookDict = HookTable()
 global_buffer_registration_hooks: HookDict = OrderedDict()
 global_module_registration_hooks: HookDict = OrderedDict()
 global_parameter_registration_hooks: HookDict = OrderedDict()
@@ -52,6 +62,7 @@ def add_hook(
     hooks: HookDict, hook: Hook, *marks: OrderedDict[int, bool], prepend: bool = False
 ) -> RemovableHandle:
     """Put `hook` last (or first) into `hooks` and its id into every dictionary of `marks`."""
+    _C._use_module_hooks()
     handle = RemovableHandle(hooks, extra_dict=list(marks))
     hooks[handle.id] = hook
     for mark in marks:

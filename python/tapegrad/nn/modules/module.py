@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ... import _C
@@ -49,6 +49,20 @@ def type_name(value: Any) -> str:
     return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
 
 
+def clear_gradients(params: Iterable[Tensor], set_to_none: bool) -> None:
+    """Forget (or set to zero) the gradients of tensors."""
+    if set_to_none:
+        _C._forget_gradients(params)
+        return
+    for param in params:
+        if param.grad is not None:
+            if param.grad.grad_fn is not None:
+                param.grad.detach_()
+            else:
+                param.grad.requires_grad_(False)
+            param.grad.zero_()
+
+
 def _indent(text: str, spaces: int) -> str:
     return text.replace("\n", "\n" + " " * spaces)
 
@@ -86,13 +100,13 @@ class Module(StateDict):
             _parameters={},
             _buffers={},
             _non_persistent_buffers_set=set(),
-            _backward_pre_hooks=OrderedDict(),
-            _backward_hooks=OrderedDict(),
+            _backward_pre_hooks=_hooks.HookTable(),
+            _backward_hooks=_hooks.HookTable(),
             _is_full_backward_hook=None,
-            _forward_hooks=OrderedDict(),
+            _forward_hooks=_hooks.HookTable(),
             _forward_hooks_with_kwargs=OrderedDict(),
             _forward_hooks_always_called=OrderedDict(),
-            _forward_pre_hooks=OrderedDict(),
+            _forward_pre_hooks=_hooks.HookTable(),
             _forward_pre_hooks_with_kwargs=OrderedDict(),
             _state_dict_hooks=OrderedDict(),
             _state_dict_pre_hooks=OrderedDict(),
@@ -498,17 +512,7 @@ class Module(StateDict):
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget (or set to zero) the gradients of all parameters."""
-        for param in self.parameters():
-            if param.grad is None:
-                continue
-            if set_to_none:
-                param.grad = None
-            else:
-                if param.grad.grad_fn is not None:
-                    param.grad.detach_()
-                else:
-                    param.grad.requires_grad_(False)
-                param.grad.zero_()
+        clear_gradients(self.parameters(), set_to_none)
 
     # ---- hooks ---------------------------------------------------------------------------------------------
 
