@@ -30,7 +30,6 @@ struct Output {
   const T* row_bias;  // one for each row, or null
   bool far;           // C does not fit the first cache
 
-  bool plain() const { return alpha == T(1) && beta == T(0) && !bias && !row_bias; }
   Output at(int64_t i, int64_t j) const {
     return {
         c + i * row + j, row, alpha, beta, bias ? bias + j : nullptr, row_bias ? row_bias + i : nullptr, far};
@@ -91,37 +90,40 @@ template <class T, int MR, int NV, bool Tail>
   if (out.far)
     for (; fetched < MR; ++fetched) fetch_row(fetched);
   accumulate(k);
-  const auto store = [lanes](Raw value, T* p, int j) __attribute__((always_inline)) {
-    if (Tail && j == NV - 1)
-      store_partial_raw(value, p + j * W, lanes);
-    else
-      Vec<T>(value).store(p + j * W);
-  };
-  if (out.plain()) {
+  const auto each = [&](auto change) __attribute__((always_inline)) {
 #pragma GCC unroll 16
     for (int i = 0; i < MR; ++i) {
 #pragma GCC unroll 4
-      for (int j = 0; j < NV; ++j) store(acc[i][j], c + i * out.row, j);
+      for (int j = 0; j < NV; ++j) change(acc[i][j], i, j);
     }
-    return;
+  };
+  if (out.alpha != T(1)) {
+    const Raw alpha = Vec<T>(out.alpha).raw;
+    each([&](Raw& sum, int, int) __attribute__((always_inline)) { sum = alpha * sum; });
   }
-  Raw bias[NV] = {};
   if (out.bias) {
+    Raw bias[NV];
 #pragma GCC unroll 4
     for (int j = 0; j < NV; ++j) bias[j] = load(out.bias, j);
+    each([&](Raw& sum, int, int j) __attribute__((always_inline)) { sum += bias[j]; });
   }
-  const Raw alpha = Vec<T>(out.alpha).raw, beta = Vec<T>(out.beta).raw;
-#pragma GCC unroll 16
-  for (int i = 0; i < MR; ++i) {
-    T* const row = c + i * out.row;
-    const Raw row_bias = Vec<T>(out.row_bias ? out.row_bias[top + i] : T(0)).raw;
-#pragma GCC unroll 4
-    for (int j = 0; j < NV; ++j) {
-      Raw value = arch::fma(alpha, acc[i][j], out.row_bias ? row_bias : bias[j]);
-      if (out.beta != T(0)) value = arch::fma(beta, load(row, j), value);
-      store(value, row, j);
-    }
+  if (out.row_bias)
+    each([&](Raw& sum, int i, int) __attribute__((always_inline)) {
+      sum += Vec<T>(out.row_bias[top + i]).raw;
+    });
+  if (out.beta != T(0)) {
+    const Raw beta = Vec<T>(out.beta).raw;
+    each([&](Raw& sum, int i, int j) __attribute__((always_inline)) {
+      sum = arch::fma(beta, load(c + i * out.row, j), sum);
+    });
   }
+  each([&](Raw sum, int i, int j) __attribute__((always_inline)) {
+    T* const p = c + i * out.row + j * W;
+    if (Tail && j == NV - 1)
+      store_partial_raw(sum, p, lanes);
+    else
+      Vec<T>(sum).store(p);
+  });
 }
 
 /// A block of C that is one panel wide: tiles of kTileRows rows, then of 4, 2 and 1.
