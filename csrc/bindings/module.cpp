@@ -110,6 +110,7 @@ PYBIND11_MODULE(_C, module) {
   register_transforms(module.ptr());
   register_memory(module.ptr());
   register_module_slots(module.ptr());
+  register_layer_forward(module.ptr());
   register_optim(module.ptr());
   register_generator(module.ptr());
   if (register_saved_hooks(module.ptr()) < 0 || register_anomaly(module.ptr()) < 0)

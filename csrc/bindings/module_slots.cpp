@@ -72,30 +72,60 @@ bool has_hooks(PyObject* attributes) {
   return false;
 }
 
-/// self.forward(*args, **kwargs), without making a bound method in the common case.
-PyObject* call_forward(PyObject* self, PyObject* attributes, PyObject* args, PyObject* kwargs) {
-  constexpr Py_ssize_t kMaxArguments = 7;
-  const Py_ssize_t count = PyTuple_GET_SIZE(args);
-  PyObject* function = _PyType_Lookup(Py_TYPE(self), forward_name);
-  const bool is_method = function && PyFunction_Check(function) && count <= kMaxArguments;
-  if (!is_method || PyDict_Contains(attributes, forward_name) != 0) {
+/// The function of a method that takes the instance as its first argument; null for other attributes.
+PyObject* method_function(PyObject* attribute) {
+  if (PyInstanceMethod_Check(attribute)) return PyInstanceMethod_GET_FUNCTION(attribute);
+  return PyType_HasFeature(Py_TYPE(attribute), Py_TPFLAGS_METHOD_DESCRIPTOR) ? attribute : nullptr;
+}
+
+/// self.forward(*args), without making a bound method in the common case; `stack` is self and the arguments.
+PyObject* call_forward(PyObject* attributes, PyObject* const* stack, Py_ssize_t count, PyObject* kwargs) {
+  PyObject* self = stack[0];
+  PyObject* attribute = _PyType_Lookup(Py_TYPE(self), forward_name);
+  PyObject* function = attribute ? method_function(attribute) : nullptr;
+  if (!function || PyDict_Contains(attributes, forward_name) != 0) {
     Object forward = Object::steal(PyObject_GetAttr(self, forward_name));
-    return forward ? PyObject_Call(forward.get(), args, kwargs) : nullptr;
+    return forward ? PyObject_VectorcallDict(forward.get(), stack + 1, static_cast<size_t>(count) - 1, kwargs)
+                   : nullptr;
   }
-  std::array<PyObject*, kMaxArguments + 1> stack = {self};
-  for (Py_ssize_t i = 0; i < count; ++i) stack[i + 1] = PyTuple_GET_ITEM(args, i);
   Object keep = Object::borrow(function);
-  return PyObject_VectorcallDict(function, stack.data(), static_cast<size_t>(count) + 1, kwargs);
+  return PyObject_VectorcallDict(function, stack, static_cast<size_t>(count), kwargs);
 }
 
 PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
+  constexpr Py_ssize_t kMaxArguments = 7;
   PyObject* attributes = attributes_of(self);
-  if (!attributes || has_hooks(attributes)) {
+  const Py_ssize_t count = PyTuple_GET_SIZE(args);
+  if (!attributes || has_hooks(attributes) || count > kMaxArguments) {
     Object no_keywords = kwargs ? Object() : Object::steal(PyDict_New());
     return PyObject_CallMethodObjArgs(self, call_with_hooks_name, args, kwargs ? kwargs : no_keywords.get(),
                                       nullptr);
   }
-  return call_forward(self, attributes, args, kwargs);
+  std::array<PyObject*, kMaxArguments + 1> stack = {self};
+  for (Py_ssize_t i = 0; i < count; ++i) stack[i + 1] = PyTuple_GET_ITEM(args, i);
+  return call_forward(attributes, stack.data(), count + 1, kwargs);
+}
+
+/// Sequential.forward(self, input): calls the modules of a dictionary in turn.
+PyObject* forward_in_turn(PyObject*, PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
+  const Py_ssize_t named = keywords ? PyTuple_GET_SIZE(keywords) : 0;
+  if (count + named != 2 ||
+      (named && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(keywords, 0), "input")))
+    return PyErr_Format(PyExc_TypeError, "Sequential.forward() takes one argument, the input");
+  const Object modules = Object::steal(PyObject_GetAttr(args[0], member_tables.back()));
+  if (!modules) return nullptr;
+  const Object list = Object::steal(PyMapping_Values(modules.get()));
+  if (!list) return nullptr;
+  Object value = Object::borrow(args[1]);
+  for (Py_ssize_t i = 0; value && i < PyList_GET_SIZE(list.get()); ++i) {
+    PyObject* module = PyList_GET_ITEM(list.get(), i);
+    PyObject* attributes = Py_TYPE(module)->tp_call == call ? attributes_of(module) : nullptr;
+    const std::array<PyObject*, 2> stack = {module, value.get()};
+    value = Object::steal(attributes && !has_hooks(attributes)
+                              ? call_forward(attributes, stack.data(), 2, nullptr)
+                              : PyObject_CallOneArg(module, value.get()));
+  }
+  return value.release();
 }
 
 /// Module.__getattr__(self, name)
@@ -143,6 +173,9 @@ PyMethodDef getattr_definition = {"__getattr__", as_c_function(getattr_function)
                                   "Returns the parameter, buffer or submodule with that name."};
 PyMethodDef call_definition = {"__call__", as_c_function(call_function), METH_VARARGS | METH_KEYWORDS,
                                "Calls forward, with the hooks around it if there are any."};
+PyMethodDef in_turn_definition = {
+    "forward", as_c_function(forward_in_turn), METH_FASTCALL | METH_KEYWORDS,
+    "Calls the modules one after the other, each on the result of the one before."};
 PyMethodDef functions[] = {
     {"_use_module_slots", use_module_slots, METH_O, "Prepares a new subclass of Module."},
     {"_use_module_hooks", use_module_hooks, METH_NOARGS, "Makes calls of modules look for hooks."},
@@ -173,6 +206,7 @@ void register_module_slots(PyObject* module) {
   call_name = PyUnicode_InternFromString("__call__");
   getattr_method = add_method(module, "_module_getattr", getattr_definition);
   call_method = add_method(module, "_module_call", call_definition);
+  Py_DECREF(add_method(module, "_forward_in_turn", in_turn_definition));
   checked(PyModule_AddFunctions(module, functions));
 }
 

@@ -8,6 +8,7 @@ void register_graph(PyObject* module);
 void register_transforms(PyObject* module);
 void register_memory(PyObject* module);
 void register_module_slots(PyObject* module);
+void register_layer_forward(PyObject* module);
 void register_optim(PyObject* module);
 void register_generator(PyObject* module);
 void define_dlpack_ops();

@@ -61,36 +61,31 @@ class _InplaceActivation(Module):
 class ReLU(_InplaceActivation):
     """max(x, 0)."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.relu(input, self.inplace)
+    forward = _C._layer_forward(_C.relu, inplace=_C.relu_)
 
 
 class SELU(_InplaceActivation):
     """Scaled ELU (Klambauer et al., 2017)."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.selu(input, self.inplace)
+    forward = _C._layer_forward(_C.selu, "inplace")
 
 
 class SiLU(_InplaceActivation):
     """x * sigmoid(x)."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.silu(input, self.inplace)
+    forward = _C._layer_forward(_C.silu, "inplace")
 
 
 class Mish(_InplaceActivation):
     """x * tanh(softplus(x))."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.mish(input, self.inplace)
+    forward = _C._layer_forward(_C.mish, "inplace")
 
 
 class Hardswish(_InplaceActivation):
     """x * relu6(x + 3) / 6."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.hardswish(input, self.inplace)
+    forward = _C._layer_forward(_C.hardswish, "inplace")
 
     def extra_repr(self) -> str:
         return ""
@@ -99,8 +94,7 @@ class Hardswish(_InplaceActivation):
 class Hardsigmoid(_InplaceActivation):
     """relu6(x + 3) / 6."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.hardsigmoid(input, self.inplace)
+    forward = _C._layer_forward(_C.hardsigmoid, "inplace")
 
     def extra_repr(self) -> str:
         return ""
@@ -109,22 +103,19 @@ class Hardsigmoid(_InplaceActivation):
 class Sigmoid(Module):
     """1 / (1 + exp(-x))."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.sigmoid(input)
+    forward = _C._layer_forward(_C.sigmoid)
 
 
 class Tanh(Module):
     """Hyperbolic tangent."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.tanh(input)
+    forward = _C._layer_forward(_C.tanh)
 
 
 class LogSigmoid(Module):
     """log(sigmoid(x))."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.logsigmoid(input)
+    forward = _C._layer_forward(_C.logsigmoid)
 
 
 class Softsign(Module):

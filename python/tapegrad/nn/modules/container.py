@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any
 
+from ... import _C
 from ..._C import Tensor
 from ..parameter import Parameter
 from .module import Module, _indent, type_name
@@ -95,10 +96,7 @@ class Sequential(Module):
     def __dir__(self) -> list[str]:
         return [key for key in super().__dir__() if not key.isdigit()]
 
-    def forward(self, input: Any) -> Any:
-        for module in self._modules.values():
-            input = module(input)
-        return input
+    forward = _C._forward_in_turn
 
     def append(self, module: Module) -> Sequential:
         """Add a module at the end."""

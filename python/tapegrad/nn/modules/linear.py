@@ -56,8 +56,7 @@ class Linear(Module):
             bound = 1 / math.sqrt(fan_in) if fan_in > 0 else 0
             init.uniform_(self.bias, -bound, bound)
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.linear(input, self.weight, self.bias)
+    forward = _C._layer_forward(_C.linear, "weight", "bias")
 
     def extra_repr(self) -> str:
         return (
