@@ -39,12 +39,12 @@ struct Output {
 template <int MR>
 struct Rowcount {};
 
-/// One tile of MR rows of C from `top` on and NV vectors, the last of which has `lanes` columns: c[i][j] =
-/// sum over k of a[i][k] b[k][j]. (What is described by a structure comes by reference: a copy made of just
-/// written parts waits for them to reach the cache.)
+/// One tile of C, MR rows from `top` on and NV vectors from column `left` on, the last of which has `lanes`
+/// columns: c[i][j] = sum over k of a[i][k] b[k][j]. (The place is told by numbers and not by a shifted copy
+/// of `out`: reading what was written a moment ago in smaller parts waits until it has reached the cache.)
 template <class T, int MR, int NV, bool Tail>
 [[gnu::noinline]] void tile(int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b, int64_t b_row,
-                            const Output<T>& out, int64_t top, int lanes) {
+                            const Output<T>& out, int64_t top, int64_t left, int lanes) {
   using Raw = typename Vec<T>::RawT;
   constexpr int W = Vec<T>::size;
   const auto load = [lanes](const T* p, int j) __attribute__((always_inline)) {
@@ -55,7 +55,7 @@ template <class T, int MR, int NV, bool Tail>
       r = Vec<T>::load(p + j * W).raw;
     return r;
   };
-  T* const c = out.c + top * out.row;
+  T* const c = out.c + top * out.row + left;
   Raw acc[MR][NV] = {};
   const auto accumulate = [&](int64_t steps) __attribute__((always_inline)) {
     for (; steps > 0; --steps) {
@@ -104,18 +104,16 @@ template <class T, int MR, int NV, bool Tail>
   if (out.bias) {
     Raw bias[NV];
 #pragma GCC unroll 4
-    for (int j = 0; j < NV; ++j) bias[j] = load(out.bias, j);
+    for (int j = 0; j < NV; ++j) bias[j] = load(out.bias + left, j);
     each([&](Raw& sum, int, int j) __attribute__((always_inline)) { sum += bias[j]; });
   }
   if (out.row_bias)
-    each([&](Raw& sum, int i, int) __attribute__((always_inline)) {
-      sum += Vec<T>(out.row_bias[top + i]).raw;
-    });
+    each([&](Raw& sum, int i, int)
+             __attribute__((always_inline)) { sum += Vec<T>(out.row_bias[top + i]).raw; });
   if (out.beta != T(0)) {
     const Raw beta = Vec<T>(out.beta).raw;
-    each([&](Raw& sum, int i, int j) __attribute__((always_inline)) {
-      sum = arch::fma(beta, load(c + i * out.row, j), sum);
-    });
+    each([&](Raw& sum, int i, int j)
+             __attribute__((always_inline)) { sum = arch::fma(beta, load(c + i * out.row, j), sum); });
   }
   each([&](Raw sum, int i, int j) __attribute__((always_inline)) {
     T* const p = c + i * out.row + j * W;
@@ -129,11 +127,11 @@ template <class T, int MR, int NV, bool Tail>
 /// A block of C that is one panel wide: tiles of kTileRows rows, then of 4, 2 and 1.
 template <class T, int NV, bool Tail>
 void column_panel(int64_t m, int64_t k, const Rows<T>& a, const T* b, int64_t b_row, const Output<T>& out,
-                  int lanes) {
+                  int64_t left, int lanes) {
   int64_t top = 0;
   const T* rows = a.data;
   const auto run = [&]<int MR>(Rowcount<MR>, int64_t step) __attribute__((always_inline)) {
-    tile<T, MR, NV, Tail>(k, rows, a.row, a.col, b, b_row, out, top, lanes);
+    tile<T, MR, NV, Tail>(k, rows, a.row, a.col, b, b_row, out, top, left, lanes);
     top += MR;
     rows += step;
   };
@@ -148,16 +146,17 @@ void column_panel(int64_t m, int64_t k, const Rows<T>& a, const T* b, int64_t b_
   if (m - top >= 1) run(Rowcount<1>{}, a.row);
 }
 
-/// One panel of C, at most kTileVecs vectors wide.
+/// One panel of C from column `left` on, at most kTileVecs vectors wide.
 template <class T>
 void run_panel(int64_t m, int64_t width, int64_t k, const Rows<T>& a, const T* b, int64_t b_row,
-               const Output<T>& out) {
-  using Function = void (*)(int64_t, int64_t, const Rows<T>&, const T*, int64_t, const Output<T>&, int);
+               const Output<T>& out, int64_t left) {
+  using Function =
+      void (*)(int64_t, int64_t, const Rows<T>&, const T*, int64_t, const Output<T>&, int64_t, int);
   static constexpr Function functions[2][kTileVecs] = {
       {column_panel<T, 1, false>, column_panel<T, 2, false>, column_panel<T, 3, false>},
       {column_panel<T, 1, true>, column_panel<T, 2, true>, column_panel<T, 3, true>}};
   const int lanes = int(width % Vec<T>::size);
-  functions[lanes != 0][panel_vecs<T>(width) - 1](m, k, a, b, b_row, out, lanes);
+  functions[lanes != 0][panel_vecs<T>(width) - 1](m, k, a, b, b_row, out, left, lanes);
 }
 
 // --- products whose operands are contiguous along k ---
@@ -231,9 +230,10 @@ void dots(const Gemm<T>& g, const GemmBatch& batch) {
 
 /// Multiplies by kBlockK or fewer rows of B at a time, for which `block(p, k, out)` is called.
 template <class T, class Block>
-void for_blocks_of_k(int64_t total, Output<T> out, Block block) {
+void for_blocks_of_k(int64_t total, const Output<T>& whole, Block block) {
   const int64_t blocks = (total + kBlockK - 1) / kBlockK;
-  if (blocks < 2) return block(0, total, out);
+  if (blocks < 2) return block(0, total, whole);
+  Output<T> out = whole;
   const int64_t step = (total + blocks - 1) / blocks;
   for (int64_t p = 0; p < total; p += step) {
     block(p, min(total - p, step), out);
@@ -249,7 +249,7 @@ void multiply_in_place(const Gemm<T>& g, const Output<T>& whole) {
     const T* b = g.b + p * g.b_row;
     for (int64_t j = 0; j < g.n;) {
       const int64_t width = panel_width<T>(g.n - j);
-      run_panel<T>(g.m, width, k, a, b + j, g.b_row, out.at(0, j));
+      run_panel<T>(g.m, width, k, a, b + j, g.b_row, out, j);
       j += width;
     }
   });
@@ -261,7 +261,7 @@ void multiply_panels(int64_t m, int64_t n, int64_t k, const Rows<T>& a, const T*
                      const Output<T>& out) {
   for (int64_t j = 0; j < n;) {
     const int64_t width = panel_width<T>(n - j), padded = round_up(width, Vec<T>::size);
-    run_panel<T>(m, width, k, a, panels, padded, out.at(0, j));
+    run_panel<T>(m, width, k, a, panels, padded, out, j);
     panels += k * padded;
     j += width;
   }
@@ -319,19 +319,21 @@ void multiply_transposed(const Gemm<T>& g) {
 }
 
 template <class T>
-void tiles(const Gemm<T>& g, const GemmBatch& batch) {
-  const bool far = g.m * g.n * int64_t(sizeof(T)) > kFirstCacheBytes;
+void multiply(const Gemm<T>& g) {
   const bool in_place = g.b_col == 1 && (kMaskedLoads || g.n % Vec<T>::size == 0) &&
                         g.k * g.n * int64_t(sizeof(T)) <= kInPlaceBytes;
+  if (prefers_transposed(g)) return multiply_transposed(g);
+  const bool far = g.m * g.n * int64_t(sizeof(T)) > kFirstCacheBytes;
+  const Output<T> out{g.c, g.c_row, g.alpha, g.beta, g.bias, nullptr, far};
+  in_place ? multiply_in_place(g, out) : multiply_copies(g, out);
+}
+
+template <class T>
+void tiles(const Gemm<T>& g, const GemmBatch& batch) {
+  if (batch.count == 1) return multiply(g);
   Gemm<T> item = g;
   for (int64_t i = 0; i < batch.count; ++i) {
-    const Output<T> out{item.c, item.c_row, item.alpha, item.beta, item.bias, nullptr, far};
-    if (in_place)
-      multiply_in_place(item, out);
-    else if (prefers_transposed(item))
-      multiply_transposed(item);
-    else
-      multiply_copies(item, out);
+    multiply(item);
     item.a += batch.a_step;
     item.b += batch.b_step;
     item.c += batch.c_step;
