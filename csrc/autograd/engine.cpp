@@ -102,15 +102,10 @@ void Engine::release(Node* node) {
 
 namespace {
 
-bool is_unique(const Tensor& tensor) {
-  return tensor->references == 1 && tensor->storage->unique() && !tensor->python_object &&
-         tensor.is_contiguous();
-}
-
 void accumulate_into(Tensor& slot, Tensor gradient) {
   if (!slot.defined())
     slot = std::move(gradient);
-  else if (!modes.grad && is_unique(slot) && !slot->grad_fn && slot.dtype() == gradient.dtype())
+  else if (!modes.grad && slot.is_unshared() && !slot->grad_fn && slot.dtype() == gradient.dtype())
     gradient_ops.add_in_place(slot, gradient);
   else
     slot = gradient_ops.add(slot, gradient);

@@ -353,9 +353,7 @@ void AccumulateGrad::accumulate(Tensor gradient) {
   {
     const Accumulating alone(meta);
     if (!meta.grad.defined()) {
-      const bool exclusive = gradient->references == 1 && gradient->storage->unique() &&
-                             !gradient->python_object && gradient.is_contiguous() && !gradient->base;
-      meta.grad = exclusive && !modes.grad ? std::move(gradient) : gradient_ops.clone(gradient);
+      meta.grad = gradient.is_unshared() && !modes.grad ? std::move(gradient) : gradient_ops.clone(gradient);
     } else if (!modes.grad && !requires_grad(meta.grad)) {
       gradient_ops.add_in_place(meta.grad, gradient);
     } else {

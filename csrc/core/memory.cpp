@@ -31,8 +31,8 @@ constexpr int kClassesPerOctave = 4;
 // Four classes an octave: at most a quarter of a block is wasted.
 int class_of(size_t bytes) {
   const int octave = std::bit_width(bytes - 1) - 1;
-  const size_t step = (size_t{1} << octave) / kClassesPerOctave;
-  return octave * kClassesPerOctave + static_cast<int>((bytes - 1 - (size_t{1} << octave)) / step);
+  const auto quarter = static_cast<int>((bytes - 1) >> (octave - 2)) - kClassesPerOctave;
+  return octave * kClassesPerOctave + quarter;
 }
 size_t class_size(int index) {
   const size_t base = size_t{1} << (index / kClassesPerOctave);

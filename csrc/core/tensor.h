@@ -101,6 +101,12 @@ class Tensor {
   uint32_t version() const {
     return impl_->detached_version ? impl_->detached_version->value : impl_->storage->version;
   }
+  /// Whether this handle is the only way to the tensor and to its memory, which has no gaps: who owns it may
+  /// write its next value there.
+  bool is_unshared() const {
+    return impl_->references == 1 && impl_->storage->unique() && !impl_->python_object && !impl_->base &&
+           impl_->is_contiguous;
+  }
   void bump_version() const {
     ++(impl_->detached_version ? impl_->detached_version->value : impl_->storage->version);
   }

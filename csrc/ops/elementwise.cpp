@@ -246,7 +246,7 @@ const Tensor& compared_inplace(const ElementwiseInfo& info, const void* op,
 }
 
 Tensor run_elementwise_backward(const ElementwiseInfo& info, int i, const void* op,
-                                std::span<const Operand> operands) {
+                                std::span<const Operand> operands, bool overwrite) {
   const DType compute = result_type(operands);
   const BlockKernel kernel = kernels->elementwise.backward[info.index][i][static_cast<int>(compute)];
   bool simple = true;
@@ -258,7 +258,7 @@ Tensor run_elementwise_backward(const ElementwiseInfo& info, int i, const void* 
     data[k + 1] = t.raw();
   }
   if (simple) {
-    Tensor y = empty(g.shape(), compute);
+    Tensor y = overwrite ? g : empty(g.shape(), compute);
     data[0] = y.raw();
     const int size = item_size(compute), sizes[kMaxOperands] = {size, size, size, size, size, size};
     launch_contiguous(kernel, op, data, sizes, static_cast<int>(operands.size()) + 1, y.numel());

@@ -42,9 +42,10 @@ constexpr ElementwiseInfo elementwise_info{Op::name, op_index<Op>, Op::domain, O
 /// checked.
 Tensor run_elementwise(const ElementwiseInfo& info, const void* op, std::span<const Operand> operands,
                        const Tensor* out = nullptr);
-/// The fused derivative of operand i: `operands` are g and what the derivative uses.
+/// The fused derivative of operand i: `operands` are g and what the derivative uses. With `overwrite` the
+/// result may take the place of g.
 Tensor run_elementwise_backward(const ElementwiseInfo& info, int i, const void* op,
-                                std::span<const Operand> operands);
+                                std::span<const Operand> operands, bool overwrite = false);
 /// "TanhBackward0" from "tanh".
 std::string backward_name(const char* op_name);
 /// A 0-dim tensor with the value of a number, of the type that the number has in an operation on `like`.
@@ -100,9 +101,10 @@ class ElementwiseNode final : public autograd::NodeWithEdges<Op::arity> {
   uint8_t is_scalar_ = 0;
   autograd::SavedTensor output_;
 
-  /// Operand I's derivative times g; undefined when it is not differentiable.
+  /// Operand I's derivative times g; undefined when it is not differentiable. It may come in the memory of g
+  /// if this is the `last` use of that.
   template <int I>
-  Tensor differentiate(const Tensor& g);
+  Tensor differentiate(const Tensor& g, bool last);
 };
 
 template <class Op>

@@ -46,7 +46,7 @@ void ElementwiseNode<Op>::capture(std::span<const Operand> operands, bool clone_
 
 template <class Op>
 template <int I>
-Tensor ElementwiseNode<Op>::differentiate(const Tensor& g) {
+Tensor ElementwiseNode<Op>::differentiate(const Tensor& g, bool last) {
   constexpr unsigned uses = uses_of<Op, I>;
   if constexpr (uses == kNone) {
     return {};
@@ -62,7 +62,8 @@ Tensor ElementwiseNode<Op>::differentiate(const Tensor& g) {
     int count = 1;
     for (int i = 0; i < 4; ++i)
       if (uses >> i & 1) operands[count++] = Operand(values[i]);
-    return run_elementwise_backward(elementwise_info<Op>, I, &op_, {operands, static_cast<size_t>(count)});
+    return run_elementwise_backward(elementwise_info<Op>, I, &op_, {operands, static_cast<size_t>(count)},
+                                    last && g.is_unshared());
   }
 }
 
@@ -70,11 +71,14 @@ template <class Op>
 void ElementwiseNode<Op>::apply(std::span<Tensor> gradients, std::span<Tensor> results) {
   if (saved_released) [[unlikely]]
     autograd::fail_backward_twice(*this);
-  if (this->needs_input_gradient(0)) results[0] = differentiate<0>(gradients[0]);
+  // Nobody needs the arriving gradient after the last derivative, but hooks of the node, which see it then.
+  const auto wants = [this](int i) { return i < Op::arity && this->needs_input_gradient(i); };
+  const bool hooks = this->has_node_hooks();
+  if (wants(0)) results[0] = differentiate<0>(gradients[0], !hooks && !wants(1) && !wants(2));
   if constexpr (Op::arity > 1)
-    if (this->needs_input_gradient(1)) results[1] = differentiate<1>(gradients[0]);
+    if (wants(1)) results[1] = differentiate<1>(gradients[0], !hooks && !wants(2));
   if constexpr (Op::arity > 2)
-    if (this->needs_input_gradient(2)) results[2] = differentiate<2>(gradients[0]);
+    if (wants(2)) results[2] = differentiate<2>(gradients[0], !hooks);
 }
 
 template <class Op>
@@ -87,11 +91,11 @@ Tensor ElementwiseNode<Op>::tangent(const Tensor& out, std::span<const Tensor> t
   const auto in_type_of = [&](const Tensor& t) {
     return t.dtype() == out.dtype() ? t : autograd::gradient_ops.cast(t, out.dtype());
   };
-  if (tangents[0].defined()) terms[0] = differentiate<0>(in_type_of(tangents[0]));
+  if (tangents[0].defined()) terms[0] = differentiate<0>(in_type_of(tangents[0]), false);
   if constexpr (Op::arity > 1)
-    if (tangents[1].defined()) terms[1] = differentiate<1>(in_type_of(tangents[1]));
+    if (tangents[1].defined()) terms[1] = differentiate<1>(in_type_of(tangents[1]), false);
   if constexpr (Op::arity > 2)
-    if (tangents[2].defined()) terms[2] = differentiate<2>(in_type_of(tangents[2]));
+    if (tangents[2].defined()) terms[2] = differentiate<2>(in_type_of(tangents[2]), false);
   return autograd::sum_of_terms(out, terms);
 }
 
