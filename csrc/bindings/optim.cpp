@@ -103,13 +103,13 @@ PyObject* call_sgd_step(PyObject*, PyObject* const* args, Py_ssize_t count) {
       momentum_buffer("momentum_buffer");
   return guarded([&] {
     const Group group("_sgd_step", args, count);
-    const SgdStep step{.lr = group.number(lr),
-                       .momentum = group.number(momentum),
-                       .dampening = group.number(dampening),
-                       .weight_decay = group.number(weight_decay),
-                       .nesterov = group.flag(nesterov),
-                       .maximize = group.flag(maximize),
-                       .first = false};
+    SgdStep step{.lr = group.number(lr),
+                 .momentum = group.number(momentum),
+                 .dampening = group.number(dampening),
+                 .weight_decay = group.number(weight_decay),
+                 .nesterov = group.flag(nesterov),
+                 .maximize = group.flag(maximize),
+                 .first = false};
     group.for_each_parameter([&](const Tensor& param, const Tensor& gradient, PyObject* object) {
       Tensor buffer;
       if (step.momentum == 0) return sgd_step(param, gradient, buffer, step);

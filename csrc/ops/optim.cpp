@@ -16,14 +16,15 @@ namespace {
 template <int N>
 class Blocks {
  public:
-  /// tensors[0] is the parameter and tensors[1] its gradient, which is only read; any of the others may be
-  /// undefined. They have to outlive this.
-  explicit Blocks(const std::array<const Tensor*, N>& tensors) : tensors_(tensors) {
-    const Tensor& param = *tensors[0];
+  /// A parameter, its gradient, which is only read, and others, which may be undefined. They have to outlive
+  /// this.
+  template <class... Tensors>
+  explicit Blocks(const Tensors&... tensors) : tensors_{&tensors...} {
+    const Tensor& param = *tensors_[0];
     TG_CHECK(param.is_floating(), "an optimizer expects floating point parameters, but got ",
              dtype_name(param.dtype()));
     for (int i = 0; i < N; ++i) {
-      const Tensor& tensor = *tensors[i];
+      const Tensor& tensor = *tensors_[i];
       if (!tensor.defined()) continue;
       TG_CHECK(tensor.shape() == param.shape() && tensor.dtype() == param.dtype(),
                "an optimizer expects gradients and state of the shape and dtype of their parameter, ",
@@ -52,11 +53,11 @@ class Blocks {
 
 }  // namespace
 
-void sgd_step(const Tensor& param, const Tensor& grad, Tensor& buffer, SgdStep step) {
+void sgd_step(const Tensor& param, const Tensor& grad, Tensor& buffer, SgdStep& step) {
   step.first = step.momentum != 0 && !buffer.defined();
   if (step.first) buffer = empty(param.shape(), param.dtype());
   const Tensor nothing;
-  const Blocks<3> blocks({&param, &grad, step.momentum != 0 ? &buffer : &nothing});
+  const Blocks<3> blocks(param, grad, step.momentum != 0 ? buffer : nothing);
   const auto kernel = kernels->optim.sgd[param.dtype() == DType::float64];
   LongWorkScope scope(param.numel());
   parallel_for(0, param.numel(), kElementwiseGrain, [&](int64_t lo, int64_t hi) {
@@ -69,7 +70,7 @@ void adam_step(const Tensor& param, const Tensor& grad, const Tensor& mean, cons
                const Tensor& largest, double count, AdamStep step) {
   step.step_size = step.lr / (1 - std::pow(step.beta1, count));
   step.root = std::sqrt(1 - std::pow(step.beta2, count));
-  const Blocks<5> blocks({&param, &grad, &mean, &mean_square, &largest});
+  const Blocks<5> blocks(param, grad, mean, mean_square, largest);
   const auto kernel = kernels->optim.adam[param.dtype() == DType::float64];
   LongWorkScope scope(param.numel());
   parallel_for(0, param.numel(), kElementwiseGrain, [&](int64_t lo, int64_t hi) {

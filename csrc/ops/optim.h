@@ -7,7 +7,7 @@ namespace tapegrad {
 
 /// Moves `param` against `grad`. With momentum `buffer` is the velocity; an undefined one is made
 /// (`step.first`). An error unless all have the shape and the floating type of `param`.
-void sgd_step(const Tensor& param, const Tensor& grad, Tensor& buffer, SgdStep step);
+void sgd_step(const Tensor& param, const Tensor& grad, Tensor& buffer, SgdStep& step);
 
 /// Moves `param` by the ratio of the running means of the gradient and of its square, after `count` steps.
 /// `largest` is undefined, or keeps the largest mean square.

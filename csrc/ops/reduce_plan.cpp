@@ -109,8 +109,8 @@ void reduce_block(ReduceOp op, DType dtype, const char* in, char* out, const cha
     reduce_block(combining(op), partial.dtype(), partial.raw(), out, nullptr, outer, parts, inner);
 }
 
-/// The dimensions of `x` in the order of memory as groups; false when they leave gaps or when the kept
-/// dimensions are not in the order of the result.
+/// The dimensions of `x` in the order of memory as groups, the innermost first; false when they leave gaps or
+/// when the kept dimensions are not in the order of the result.
 bool find_groups(const Tensor& x, DimMask mask, Groups& groups) {
   const int rank = x.dim();
   int order[kMaxDims];
@@ -133,7 +133,6 @@ bool find_groups(const Tensor& x, DimMask mask, Groups& groups) {
     expected *= size;
     groups.push(size, reduced);
   }
-  std::reverse(groups.list, groups.list + groups.count);
   return true;
 }
 
@@ -162,7 +161,7 @@ Tensor reduce_values(ReduceOp op, const Tensor& x, DimMask mask, IntSpan result_
   Groups groups;
   const bool whole = x.numel() > 0 && find_groups(x, mask, groups);
   if (whole && centers && groups.reduced == 2 && groups.count == 3) {  // as in statistics per channel
-    const int64_t samples = groups.list[0].size, kept = groups.list[1].size, n = groups.list[2].size;
+    const int64_t n = groups.list[0].size, kept = groups.list[1].size, samples = groups.list[2].size;
     const Tensor partial = empty({{samples, kept}}, out.dtype());
     for (int64_t i = 0; i < samples; ++i)
       reduce_block(op, x.dtype(), x.raw() + i * kept * n * x.item_size(),
@@ -184,7 +183,7 @@ Tensor reduce_values(ReduceOp op, const Tensor& x, DimMask mask, IntSpan result_
     reduce_block(op, x.dtype(), x.raw(), out.raw(), centers, out.numel(), 1, 1);
     return out;
   }
-  for (int i = groups.count; i-- > 0;) {
+  for (int i = 0; i < groups.count; ++i) {
     const int64_t size = groups.list[i].size;
     if (!groups.list[i].reduced) {
       inner *= size;
