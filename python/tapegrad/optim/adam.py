@@ -65,7 +65,7 @@ class Adam(Optimizer):
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the parameters once; `closure` computes the loss again and is called with gradients
         enabled."""
-        loss = self._run(closure)
+        loss = self._run(closure) if closure else None
         for group in self.param_groups:
             _C._adam_step(group, self.state)
         return loss

@@ -151,9 +151,7 @@ class Optimizer:
         raise NotImplementedError
 
     @staticmethod
-    def _run(closure: Callable[[], Any] | None) -> Any:
-        if closure is None:
-            return None
+    def _run(closure: Callable[[], Any]) -> Any:
         with enable_grad():
             return closure()
 
@@ -314,7 +312,7 @@ class PerParameterOptimizer(Optimizer):
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the parameters once; `closure` computes the loss again and is called with gradients
         enabled."""
-        loss = self._run(closure)
+        loss = self._run(closure) if closure else None
         for group in self.param_groups:
             for param in group["params"]:
                 if param.grad is None:
