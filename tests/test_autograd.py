@@ -64,6 +64,41 @@ def test_caller_keeps_its_own_gradient() -> None:
     assert_equal(seed, [1, 2])
 
 
+def test_derivatives_in_the_place_of_the_gradient_spare_who_holds_it() -> None:
+    # The last derivative of an elementwise operation is written over the gradient that arrived, if that
+    # belongs to nobody else.
+    x, seed = leaf(1, 2), torch.tensor([1.0, 2.0], dtype=torch.float64)
+    inner = x * 3
+    inner.retain_grad()
+    inner.tanh().backward(seed)
+    slope = 1 - np.tanh([3.0, 6.0]) ** 2
+    assert_equal(seed, [1, 2])
+    assert_equal(inner.grad, [1, 2] * slope)
+    assert_equal(x.grad, 3 * ([1, 2] * slope))
+
+    seen: list[Any] = []
+    inner = x * 2
+    inner.register_hook(lambda grad: seen.append(grad))
+    (inner * inner.exp()).sin().sum().backward()
+    kept = seen[0].clone()
+    torch.sin(torch.cos(inner.detach().requires_grad_())).sum().backward()
+    assert_equal(seen[0], kept)
+
+    outer = (x * 2).sin()
+    handed: list[Any] = []
+    outer.grad_fn.register_hook(lambda grad_inputs, grad_outputs: handed.extend(grad_outputs))
+    (outer * 5).sum().backward()
+    assert_equal(handed[0], [5, 5])
+
+    a, b = leaf(2, 3), leaf(5, 7)
+    (torch.addcmul(a, a, b) * torch.lerp(a, b, torch.tensor(0.25, dtype=torch.float64))).sum().backward()
+    found = a.grad.clone(), b.grad.clone()
+    y = torch.addcmul(a, a, b) * torch.lerp(a, b, torch.tensor(0.25, dtype=torch.float64))
+    expected = torch.autograd.grad(y.sum(), (a, b), create_graph=True)
+    assert_equal(found[0], expected[0].detach().numpy())
+    assert_equal(found[1], expected[1].detach().numpy())
+
+
 def test_tensor_used_many_times() -> None:
     x = leaf(2)
     (x * x + x / x + x - x).sum().backward()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+import subprocess
+import sys
 from types import ModuleType
 from typing import Any
 
@@ -161,3 +164,27 @@ def test_hooks_of_all_modules(torch: Torch) -> None:
     assert order == ["pre", "post", "backward"]
     double(torch)(leaf(torch))
     assert len(order) == 3
+
+
+FIRST_HOOKS = {
+    "registered": "m.register_forward_hook(print)",
+    "registered in a table of the user's": (
+        "import collections; m._forward_hooks = collections.OrderedDict(); m.register_forward_hook(print)"
+    ),
+    "written": "m._forward_hooks[0] = print",
+    "of all modules": "torch.nn.modules.module.register_module_forward_hook(print)",
+    "copied": "m._forward_hooks[0] = print; import copy; m = copy.deepcopy(m)",
+    "from a pickle": "import pickle, sys; m = pickle.loads(sys.stdin.buffer.read())",
+}
+
+
+@pytest.mark.parametrize("way", FIRST_HOOKS)
+def test_first_hook_of_a_program(torch: Torch, way: str) -> None:
+    # Calls of modules look for hooks from the first one on, however it came.
+    hooked = torch.nn.Identity()
+    hooked.register_forward_hook(print)
+    program = f"import {torch.__name__} as torch; m = torch.nn.Identity(); m(1); {FIRST_HOOKS[way]}; m(7)"
+    run = subprocess.run(
+        [sys.executable, "-c", program], input=pickle.dumps(hooked), capture_output=True, check=True
+    )
+    assert run.stdout.split() == [b"Identity()", b"(7,)", b"7"]

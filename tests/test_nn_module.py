@@ -1,6 +1,7 @@
 """nn.Module: registration, iteration, state, hooks, copying."""
 
 import copy
+import inspect
 import pickle
 from collections import OrderedDict
 
@@ -406,3 +407,59 @@ def test_unknown_keyword_is_named():
         nn.ReLU(size=3)
     with pytest.raises(TypeError, match=r"Conv2d.__init__\(\) missing 1 required positional argument"):
         nn.Conv2d(1, 2)
+
+
+def test_forward_of_layers_that_are_one_operation() -> None:
+    layer, x = nn.Linear(2, 3), torch.ones(1, 2)
+    expected = (x @ layer.weight.T + layer.bias).tolist()
+    assert str(inspect.signature(layer.forward)) == "(input)"
+    assert nn.Linear.forward.__qualname__ == "Linear.forward"
+    assert (
+        layer(input=x).tolist()
+        == layer.forward(x).tolist()
+        == nn.Linear.forward(layer, x).tolist()
+        == expected
+    )
+    for call, words in {
+        lambda: layer(): r"Linear.forward\(\) missing 1 required positional argument: 'input'",
+        lambda: layer(x, x): r"Linear.forward\(\) takes 2 positional arguments but 3 were given",
+        lambda: layer(x, scale=2): r"Linear.forward\(\) got an unexpected keyword argument 'scale'",
+        lambda: layer(x, input=x): r"Linear.forward\(\) got multiple values for argument 'input'",
+        lambda: nn.Linear.forward(): r"Linear.forward\(\) missing 1 required positional argument: 'self'",
+    }.items():
+        with pytest.raises(TypeError, match=words):
+            call()
+    del layer.bias
+    with pytest.raises(AttributeError, match="'Linear' object has no attribute 'bias'"):
+        layer(x)
+
+    y = torch.tensor([-1.0, 2.0])
+    assert nn.ReLU()(y).tolist() == [0, 2] and y.tolist() == [-1, 2]
+    assert nn.ReLU(inplace=True)(y) is y and y.tolist() == [0, 2]
+
+
+def test_layers_call_an_own_forward() -> None:
+    class Twice(nn.Linear):
+        def forward(self, input: torch.Tensor) -> torch.Tensor:
+            return super().forward(input) * 2
+
+    x = torch.ones(1, 2)
+    twice, plain = Twice(2, 1), nn.Linear(2, 1)
+    plain.load_state_dict(twice.state_dict())
+    assert twice(x).item() == 2 * plain(x).item()
+    plain.forward = lambda input: input + 1  # type: ignore[method-assign]
+    assert plain(x).tolist() == nn.Sequential(plain)(x).tolist() == [[2, 2]]
+
+
+def test_sequential_calls_what_it_holds_now() -> None:
+    net = nn.Sequential(nn.Identity(), nn.Identity())
+    net[0].register_forward_hook(lambda module, args, output: output + 1)
+    net.add_module("last", nn.Sequential(nn.ReLU()))
+    assert net(-5.0 * torch.ones(1)).tolist() == [0] and net(torch.ones(1)).tolist() == [2]
+    assert nn.Sequential()(3) == 3
+    with pytest.raises(
+        TypeError, match=r"Sequential.forward\(\) takes 2 positional arguments but 3 were given"
+    ):
+        net(1, 2)
+    with pytest.raises(TypeError, match="NoneType"):
+        nn.Sequential(nn.Identity(), None)(1)

@@ -7,6 +7,8 @@
 // does, without a Python function in between: at the size of a batch a tenth of a training step are calls of
 // layers. With `inplace`, that operation takes the place of the first when the layer's attribute `inplace`
 // is true.
+#include "bindings/layer_forward.h"
+
 #include <Python.h>
 #include <structmember.h>
 
@@ -31,35 +33,15 @@ PyTypeObject* layer_forward_type = nullptr;
 PyObject *input_name, *inplace_name;
 
 LayerForward* as_layer_forward(PyObject* object) { return reinterpret_cast<LayerForward*>(object); }
-const char* name_of(const LayerForward& forward) {
-  return forward.qualname ? PyUnicode_AsUTF8(forward.qualname) : "forward";
-}
-
-/// The argument `input` of forward(self, input); null with Python's error when the call does not fit.
-PyObject* find_input(const LayerForward& forward, PyObject* const* args, Py_ssize_t count,
-                     PyObject* keywords) {
-  PyObject* input = count > 1 ? args[1] : nullptr;
-  for (Py_ssize_t k = 0; keywords && k < PyTuple_GET_SIZE(keywords); ++k) {
-    PyObject* name = PyTuple_GET_ITEM(keywords, k);
-    if (PyUnicode_Compare(name, input_name) != 0)
-      return PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", name_of(forward),
-                          name);
-    if (input)
-      return PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument 'input'", name_of(forward));
-    input = args[count + k];
-  }
-  if (count > 2)
-    return PyErr_Format(PyExc_TypeError, "%s() takes 2 positional arguments but %zd were given",
-                        name_of(forward), count);
-  if (!input || count == 0)
-    return PyErr_Format(PyExc_TypeError, "%s() missing 1 required positional argument: '%s'",
-                        name_of(forward), count == 0 ? "self" : "input");
-  return input;
+const char* name_of(PyObject* object) {
+  PyObject* qualname = as_layer_forward(object)->qualname;
+  return qualname ? PyUnicode_AsUTF8(qualname) : "forward";
 }
 
 PyObject* call_layer_forward(PyObject* object, PyObject* const* args, size_t flags, PyObject* keywords) {
   const LayerForward& forward = *as_layer_forward(object);
-  PyObject* input = find_input(forward, args, PyVectorcall_NARGS(flags), keywords);
+  const Py_ssize_t count = PyVectorcall_NARGS(flags);
+  PyObject* input = count == 2 && !keywords ? args[1] : single_input(name_of(object), args, count, keywords);
   if (!input) return nullptr;
   PyObject* layer = args[0];
   PyObject* operation = forward.operation;
@@ -124,14 +106,10 @@ PyObject* set_name(PyObject* self, PyObject* const* args, Py_ssize_t count) {
   Py_RETURN_NONE;
 }
 
-PyObject* get_qualname(PyObject* self, void*) {
-  return PyUnicode_FromString(name_of(*as_layer_forward(self)));
-}
+PyObject* get_qualname(PyObject* self, void*) { return PyUnicode_FromString(name_of(self)); }
 PyObject* get_name(PyObject*, void*) { return PyUnicode_FromString("forward"); }
 PyObject* get_signature(PyObject*, void*) { return PyUnicode_FromString("($self, input)"); }
-PyObject* represent(PyObject* self) {
-  return PyUnicode_FromFormat("<function %s>", name_of(*as_layer_forward(self)));
-}
+PyObject* represent(PyObject* self) { return PyUnicode_FromFormat("<function %s>", name_of(self)); }
 
 PyGetSetDef attributes[] = {{"__name__", get_name, nullptr, nullptr, nullptr},
                             {"__qualname__", get_qualname, nullptr, nullptr, nullptr},
@@ -154,6 +132,25 @@ PyMethodDef functions[] = {
 };
 
 }  // namespace
+
+PyObject* single_input(const char* function, PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
+  PyObject* input = count > 1 ? args[1] : nullptr;
+  for (Py_ssize_t k = 0; keywords && k < PyTuple_GET_SIZE(keywords); ++k) {
+    PyObject* name = PyTuple_GET_ITEM(keywords, k);
+    if (PyUnicode_Compare(name, input_name) != 0)
+      return PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", function, name);
+    if (input)
+      return PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument 'input'", function);
+    input = args[count + k];
+  }
+  if (count > 2)
+    return PyErr_Format(PyExc_TypeError, "%s() takes 2 positional arguments but %zd were given", function,
+                        count);
+  if (!input || count == 0)
+    return PyErr_Format(PyExc_TypeError, "%s() missing 1 required positional argument: '%s'", function,
+                        count == 0 ? "self" : "input");
+  return input;
+}
 
 void register_layer_forward(PyObject* module) {
   input_name = PyUnicode_InternFromString("input");

@@ -6,6 +6,7 @@
 // works only between classes with the same bases in C.
 #include <array>
 
+#include "bindings/layer_forward.h"
 #include "bindings/register.h"
 
 namespace tapegrad::python {
@@ -108,15 +109,13 @@ PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
 
 /// Sequential.forward(self, input): calls the modules of a dictionary in turn.
 PyObject* forward_in_turn(PyObject*, PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
-  const Py_ssize_t named = keywords ? PyTuple_GET_SIZE(keywords) : 0;
-  if (count + named != 2 ||
-      (named && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(keywords, 0), "input")))
-    return PyErr_Format(PyExc_TypeError, "Sequential.forward() takes one argument, the input");
+  PyObject* input = single_input("Sequential.forward", args, count, keywords);
+  if (!input) return nullptr;
   const Object modules = Object::steal(PyObject_GetAttr(args[0], member_tables.back()));
   if (!modules) return nullptr;
   const Object list = Object::steal(PyMapping_Values(modules.get()));
   if (!list) return nullptr;
-  Object value = Object::borrow(args[1]);
+  Object value = Object::borrow(input);
   for (Py_ssize_t i = 0; value && i < PyList_GET_SIZE(list.get()); ++i) {
     PyObject* module = PyList_GET_ITEM(list.get(), i);
     PyObject* attributes = Py_TYPE(module)->tp_call == call ? attributes_of(module) : nullptr;

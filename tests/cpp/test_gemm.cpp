@@ -87,14 +87,15 @@ void check_product(int64_t m, int64_t n, int64_t k, int a_kind, int b_kind, T al
 
 template <class T>
 void check_products() {
-  const int64_t sizes[][3] = {{1, 1, 1},  {2, 2, 2},   {3, 5, 7},    {16, 16, 2},   {1, 33, 9},
-                              {33, 1, 9}, {5, 10, 40}, {64, 10, 70}, {17, 97, 31},  {8, 200, 16},
-                              {2, 3, 0},  {1, 4, 0},   {9, 50, 300}, {40, 130, 270}};
+  const int64_t sizes[][3] = {{1, 1, 1},  {2, 2, 2},   {3, 5, 7},    {16, 16, 2},    {1, 33, 9},
+                              {33, 1, 9}, {5, 10, 40}, {64, 10, 70}, {17, 97, 31},   {8, 200, 16},
+                              {2, 3, 0},  {1, 4, 0},   {9, 50, 300}, {40, 130, 270}, {32, 150, 600}};
   for (const auto& [m, n, k] : sizes) {
     for (int a_kind = 0; a_kind < 4; ++a_kind) {
       for (int b_kind = 0; b_kind < 4; ++b_kind) {
         check_product<T>(m, n, k, a_kind, b_kind, 1, 0, false);
         check_product<T>(m, n, k, a_kind, b_kind, 1, 0, true);
+        check_product<T>(m, n, k, a_kind, b_kind, 2, 0, true);
         check_product<T>(m, n, k, a_kind, b_kind, 2, T(0.5), true);
         check_product<T>(m, n, k, a_kind, b_kind, -1, 1, false);
       }

@@ -1,0 +1,11 @@
+// What the methods forward(self, input) that are written in C++ have in common.
+#pragma once
+#include "bindings/python.h"
+
+namespace tapegrad::python {
+
+/// The argument `input` of a call of forward(self, input), a borrowed reference; null with the error of a
+/// function written in Python when the call does not fit. `args[0]` is self.
+PyObject* single_input(const char* function, PyObject* const* args, Py_ssize_t count, PyObject* keywords);
+
+}  // namespace tapegrad::python
