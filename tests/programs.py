@@ -47,6 +47,8 @@ torch.set_default_dtype("float")
 torch.set_default_dtype(torch.int32)
 torch.set_default_dtype(float)
 nn.Parameter(T([1]))
+nn.Linear(1, 1).to(float).weight.dtype
+nn.Linear(1, 1).to(int)
 x = T([1]); x.__setattr__("requires_grad", True)
 torch.is_floating_point(1)
 torch.device("nowhere")

@@ -601,7 +601,7 @@ def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any, bool, Any]:
     for arg in args:
         if isinstance(arg, Tensor):
             other = arg
-        elif isinstance(arg, _C.dtype):
+        elif isinstance(arg, _C.dtype | type):
             dtype = arg
         elif isinstance(arg, bool):
             flags.append(arg)
@@ -612,6 +612,8 @@ def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any, bool, Any]:
             "to() received an invalid combination of arguments - got an unknown keyword "
             f"{next(iter(kwargs))!r}"
         )
+    if isinstance(dtype, type):  # Python's float
+        dtype = _C.empty(0, dtype=dtype).dtype
     if other is not None:
         device, dtype = other.device, other.dtype
     if flags:
