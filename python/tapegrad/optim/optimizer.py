@@ -10,9 +10,10 @@ from copy import deepcopy
 from itertools import chain
 from typing import Any
 
+from .. import _C
 from .._C import Tensor
 from ..autograd import enable_grad, no_grad
-from ..nn.modules.module import clear_gradients, type_name
+from ..nn.modules.module import type_name, zero_gradients
 from ..utils.hooks import RemovableHandle
 
 __all__ = ["Optimizer", "required"]
@@ -143,7 +144,10 @@ class Optimizer:
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget (or set to zero) the gradients of all parameters."""
         for group in self.param_groups:
-            clear_gradients(group["params"], set_to_none)
+            if set_to_none:
+                _C._forget_gradients(group["params"])
+            else:
+                zero_gradients(group["params"])
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the parameters once; `closure` computes the loss again and is called with gradients

@@ -49,11 +49,8 @@ def type_name(value: Any) -> str:
     return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
 
 
-def clear_gradients(params: Iterable[Tensor], set_to_none: bool) -> None:
-    """Forget (or set to zero) the gradients of tensors."""
-    if set_to_none:
-        _C._forget_gradients(params)
-        return
+def zero_gradients(params: Iterable[Tensor]) -> None:
+    """Set the gradients of tensors to zero, in place and without their history."""
     for param in params:
         if param.grad is not None:
             if param.grad.grad_fn is not None:
@@ -512,7 +509,10 @@ class Module(StateDict):
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget (or set to zero) the gradients of all parameters."""
-        clear_gradients(self.parameters(), set_to_none)
+        if set_to_none:
+            _C._forget_gradients(self.parameters())
+        else:
+            zero_gradients(self.parameters())
 
     # ---- hooks ---------------------------------------------------------------------------------------------
 
