@@ -3,6 +3,7 @@
 import copy
 import inspect
 import pickle
+import weakref
 from collections import OrderedDict
 
 import pytest
@@ -463,3 +464,67 @@ def test_sequential_calls_what_it_holds_now() -> None:
         net(1, 2)
     with pytest.raises(TypeError, match="NoneType"):
         nn.Sequential(nn.Identity(), None)(1)
+
+
+class Keeps(nn.Module):
+    """Returns twice its input, and keeps something that lets others see the result."""
+
+    def __init__(self, keep):
+        super().__init__()
+        self.keep = keep
+
+    def forward(self, x):
+        y = x * 2
+        self.kept = self.keep(y)
+        return y
+
+
+def values(kept):
+    return None if kept is None else kept.tolist()
+
+
+@pytest.mark.parametrize(
+    "before, seen",
+    {
+        "the tensor": (Keeps(lambda y: y), lambda m: m.kept),
+        "a view": (Keeps(lambda y: y.detach()[:1]), lambda m: m.kept),
+        "an array": (Keeps(lambda y: y.detach().numpy()), lambda m: m.kept),
+        "its gradient": (Keeps(lambda y: y.register_hook(lambda g: None)), lambda m: None),
+        "a saved result": (nn.Sigmoid(), lambda m: None),
+        "the input": (nn.Identity(), lambda m: None),
+    }.values(),
+)
+def test_sequential_writes_over_what_nobody_sees_only(before, seen) -> None:
+    # A ReLU inside a Sequential takes the memory of what the layer before it has made, if it can.
+    x = torch.tensor([-1.0, 2.0, 3.0], dtype=torch.float64, requires_grad=True)
+    found = nn.Sequential(before, nn.ReLU(), nn.Sequential(nn.ReLU(), nn.Tanh(), nn.ReLU()))(x)
+    kept = copy.deepcopy(values(seen(before)))
+    (gradient,) = torch.autograd.grad(found.sum(), x, create_graph=True)
+    (second,) = torch.autograd.grad(gradient.sum(), x)
+    expected = before(x)
+    assert kept == values(seen(before))
+    expected = expected.relu().relu().tanh().relu()
+    (wanted,) = torch.autograd.grad(expected.sum(), x, create_graph=True)
+    assert found.tolist() == expected.tolist() and gradient.tolist() == wanted.tolist()
+    assert second.tolist() == torch.autograd.grad(wanted.sum(), x)[0].tolist()
+    assert x.tolist() == [-1, 2, 3]
+
+
+def test_sequential_keeps_no_values_before_a_relu() -> None:
+    x = torch.randn(64, 32)
+    layers = [nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU()]
+    y = nn.Sequential(*layers)(x)
+    expected = layers[3](layers[2](layers[1](layers[0](x))))
+    assert y.tolist() == expected.tolist()
+    assert (
+        str(y.grad_fn).startswith("<ReluBackward0")
+        and y.grad_fn.next_functions[0][0].name() == "AddmmBackward0"
+    )
+    grads = torch.autograd.grad(y.square().sum(), layers[0].weight)[0]
+    assert grads.tolist() == torch.autograd.grad(expected.square().sum(), layers[0].weight)[0].tolist()
+
+
+def test_sequential_does_not_write_over_what_is_weakly_referenced() -> None:
+    layer = Keeps(weakref.ref)
+    y = nn.Sequential(layer, nn.ReLU())(torch.ones(2))
+    assert layer.kept() is None and y.tolist() == [2, 2]

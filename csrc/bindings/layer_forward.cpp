@@ -14,7 +14,11 @@
 
 #include <array>
 
+#include "autograd/node.h"
+#include "bindings/overrides.h"
 #include "bindings/register.h"
+#include "bindings/tensor_type.h"
+#include "core/profiler.h"
 
 namespace tapegrad::python {
 
@@ -150,6 +154,19 @@ PyObject* single_input(const char* function, PyObject* const* args, Py_ssize_t c
     return PyErr_Format(PyExc_TypeError, "%s() missing 1 required positional argument: '%s'", function,
                         count == 0 ? "self" : "input");
   return input;
+}
+
+PyObject* overwriting_operation(PyObject* forward, PyObject* input) {
+  if (Py_TYPE(forward) != layer_forward_type || !as_layer_forward(forward)->in_place) return nullptr;
+  if (Py_REFCNT(input) != 1 || !is_exact_tensor(input) || overriding_types_exist || profiler::active)
+    return nullptr;
+  const Tensor& tensor = get_tensor(input);
+  const auto* node = static_cast<const autograd::Node*>(tensor->grad_fn.get());
+  const bool seen = reinterpret_cast<TensorObject*>(input)->weak_references || tensor->references > 1 ||
+                    !tensor->storage->unique() || tensor->base || tensor->autograd ||
+                    (node && node->has_extras());
+  return seen || tensor->is_inference || !tensor.is_floating() ? nullptr
+                                                               : as_layer_forward(forward)->in_place;
 }
 
 void register_layer_forward(PyObject* module) {

@@ -8,4 +8,9 @@ namespace tapegrad::python {
 /// function written in Python when the call does not fit. `args[0]` is self.
 PyObject* single_input(const char* function, PyObject* const* args, Py_ssize_t count, PyObject* keywords);
 
+/// The operation that does what a layer's `forward` does in the memory of its input; null when there is none,
+/// or when anybody but the caller, who owns one reference, could see that it was written to: another tensor
+/// on the same memory, the derivative of what made it, a hook.
+PyObject* overwriting_operation(PyObject* forward, PyObject* input);
+
 }  // namespace tapegrad::python

@@ -120,9 +120,17 @@ PyObject* forward_in_turn(PyObject*, PyObject* const* args, Py_ssize_t count, Py
     PyObject* module = PyList_GET_ITEM(list.get(), i);
     PyObject* attributes = Py_TYPE(module)->tp_call == call ? attributes_of(module) : nullptr;
     const std::array<PyObject*, 2> stack = {module, value.get()};
-    value = Object::steal(attributes && !has_hooks(attributes)
-                              ? call_forward(attributes, stack.data(), 2, nullptr)
-                              : PyObject_CallOneArg(module, value.get()));
+    if (!attributes || has_hooks(attributes)) {
+      value = Object::steal(PyObject_CallOneArg(module, value.get()));
+      continue;
+    }
+    // What the layer before has made is written over where only this function can know of it.
+    PyObject* forward = i > 0 ? _PyType_Lookup(Py_TYPE(module), forward_name) : nullptr;
+    PyObject* overwrite = forward ? overwriting_operation(forward, value.get()) : nullptr;
+    if (overwrite && PyDict_Contains(attributes, forward_name) == 0)
+      value = Object::steal(PyObject_CallOneArg(overwrite, value.get()));
+    else
+      value = Object::steal(call_forward(attributes, stack.data(), 2, nullptr));
   }
   return value.release();
 }
