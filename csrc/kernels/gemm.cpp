@@ -271,9 +271,9 @@ template <class T>
 void multiply_copies(const Gemm<T>& g, const Output<T>& whole) {
   T* const panels = workspace<T>();
   T* const rows = panels + kBlockK * kBlockColumns<T>;
-  // Copying A pays when it is read several times and does not stay in the first cache.
+  // Copying A pays when it is read several times and does not stay in the second cache.
   const bool copy_a = g.n > 2 * kTileVecs * Vec<T>::size && g.m > kTileRows &&
-                      g.m * g.k * int64_t(sizeof(T)) > kFirstCacheBytes;
+                      g.m * g.k * int64_t(sizeof(T)) > kRowsInPlaceBytes;
   for (int64_t j = 0; j < g.n; j += kBlockColumns<T>) {
     const int64_t n = min(g.n - j, kBlockColumns<T>);
     for_blocks_of_k(g.k, whole.at(0, j), [&](int64_t p, int64_t k, const Output<T>& out) {

@@ -23,8 +23,9 @@ constexpr int64_t kBlockColumns = 32 * kTileVecs * Vec<T>::size;
 constexpr int64_t kFirstCacheBytes = 32 * 1024;
 // Rows of the transposed product that are made, and put in their place, at a time.
 constexpr int64_t kTransposedRows = 64;
-// B is used in place up to this size.
+// B is used in place up to this size, and A up to this one.
 constexpr int64_t kInPlaceBytes = 128 * 1024;
+constexpr int64_t kRowsInPlaceBytes = 512 * 1024;
 
 TAPEGRAD_INLINE constexpr int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 TAPEGRAD_INLINE constexpr int64_t round_up(int64_t a, int64_t step) { return (a + step - 1) / step * step; }
