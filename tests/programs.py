@@ -48,6 +48,7 @@ torch.set_default_dtype(torch.int32)
 torch.set_default_dtype(float)
 nn.Parameter(T([1]))
 nn.Linear(1, 1).to(float).weight.dtype
+torch.relu(T([-0.0, float("nan"), -1.0, 2.0])), nn.ReLU()(T([-0.0] * 20)).sum(), torch.relu(T([-3, 4]))
 nn.Linear(1, 1).to(int)
 x = T([1]); x.__setattr__("requires_grad", True)
 torch.is_floating_point(1)

@@ -8,7 +8,7 @@ namespace tapegrad {
 struct Relu : FromOutput {
   static constexpr const char* name = "relu";
   static constexpr Domain domain = Domain::number;
-  static auto forward(const auto& x) { return maximum(x, 0); }
+  static auto forward(const auto& x) { return where(x < 0, 0, x); }  // also NaN and -0 remain
   static auto grad(const auto& g, const auto& y) { return where(y > 0, g, 0); }
 };
 

@@ -64,18 +64,32 @@ TAPEGRAD_INLINE void for_each_vector(int64_t count, Body body) {
   if (i < count) body(i, static_cast<int>(count - i));
 }
 
+/// The first N of a kernel's operands, copied: a loop would read the originals again after each store, which
+/// might have changed them as far as the compiler knows.
+template <int N>
+struct Operands {
+  explicit Operands(char* const* operands) {
+    for (int i = 0; i < N; ++i) data[i] = operands[i];
+  }
+  template <class T>
+  TAPEGRAD_INLINE T* at(int i) const {
+    return reinterpret_cast<T*>(data[i]);
+  }
+  char* data[N];
+};
+
 template <class Op, class Stored>
-void forward_block(char* const* operands, int64_t count, const void* parameters) {
+void forward_block(char* const* all, int64_t count, const void* parameters) {
   using T = typename ComputeType<Stored>::type;
   const Op op = load_op<Op>(parameters);
-  auto* out = reinterpret_cast<T*>(operands[0]);
-  auto operand = [&](int k) { return reinterpret_cast<const T*>(operands[k + 1]); };
+  const Operands<Op::arity + 1> operands(all);
   for_each_vector<Vec<T>::size>(count, [&](int64_t i, int n) __attribute__((always_inline)) {
-    auto load = [&](int k) __attribute__((always_inline)) { return Vec<T>::load_partial(operand(k) + i, n); };
+    auto load = [&](int k) __attribute__((always_inline)) {
+      return Vec<T>::load_partial(operands.template at<T>(k + 1) + i, n);
+    };
     auto compute = [&]() __attribute__((always_inline)) {
       if constexpr (Op::mask_first)
-        return op.forward(load_mask<T>(reinterpret_cast<const uint8_t*>(operands[1]) + i, n), load(1),
-                          load(2));
+        return op.forward(load_mask<T>(operands.template at<uint8_t>(1) + i, n), load(1), load(2));
       else if constexpr (Op::arity == 1)
         return op.forward(load(0));
       else if constexpr (Op::arity == 2)
@@ -84,22 +98,22 @@ void forward_block(char* const* operands, int64_t count, const void* parameters)
         return op.forward(load(0), load(1), load(2));
     };
     if constexpr (Op::returns_bool)
-      store_mask(compute(), reinterpret_cast<uint8_t*>(operands[0]) + i, n);
+      store_mask(compute(), operands.template at<uint8_t>(0) + i, n);
     else if constexpr (__is_same(Stored, bool))
-      store_mask(compute() != 0, reinterpret_cast<uint8_t*>(out) + i, n);
+      store_mask(compute() != 0, operands.template at<uint8_t>(0) + i, n);
     else
-      compute().store_partial(out + i, n);
+      compute().store_partial(operands.template at<T>(0) + i, n);
   });
 }
 
 template <class Op, int I, class T>
-void backward_block(char* const* operands, int64_t count, const void* parameters) {
+void backward_block(char* const* all, int64_t count, const void* parameters) {
   const Op op = load_op<Op>(parameters);
   constexpr unsigned uses = uses_of<Op, I>;
-  auto* out = reinterpret_cast<T*>(operands[0]);
+  const Operands<2 + __builtin_popcount(uses)> operands(all);
   for_each_vector<Vec<T>::size>(count, [&](int64_t i, int n) __attribute__((always_inline)) {
     auto load = [&](int k) __attribute__((always_inline)) {
-      return Vec<T>::load_partial(reinterpret_cast<const T*>(operands[k]) + i, n);
+      return Vec<T>::load_partial(operands.template at<T>(k) + i, n);
     };
     // The saved operands follow g in the order of their bits.
     auto load_saved = [&](unsigned bit) __attribute__((always_inline)) {
@@ -110,7 +124,7 @@ void backward_block(char* const* operands, int64_t count, const void* parameters
     if constexpr ((uses & kB) != 0) saved.b = load_saved(kB);
     if constexpr ((uses & kC) != 0) saved.c = load_saved(kC);
     if constexpr ((uses & kY) != 0) saved.y = load_saved(kY);
-    gradient<I>(op, load(1), saved).store_partial(out + i, n);
+    gradient<I>(op, load(1), saved).store_partial(operands.template at<T>(0) + i, n);
   });
 }
 
