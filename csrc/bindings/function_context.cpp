@@ -150,7 +150,7 @@ PyObject* new_unbound_context(PyTypeObject* type, PyObject*, PyObject*) {
 
 template <PyObject* ContextObject::* member>
 PyCFunction keeper() {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(keep_tuple<member>));
+  return as_c_function(keep_tuple<member>);
 }
 
 PyMethodDef* context_methods() {
@@ -277,8 +277,7 @@ PyObject* undifferentiable(PyObject*, PyObject* args) {
   });
 }
 
-PyMethodDef functions[] = {{"_apply_function", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(apply)),
-                            METH_FASTCALL | METH_KEYWORDS, nullptr},
+PyMethodDef functions[] = {{"_apply_function", as_c_function(apply), METH_FASTCALL | METH_KEYWORDS, nullptr},
                            {"_backward_class", make_backward_class, METH_VARARGS, nullptr},
                            {"_set_function_base", set_function_base, METH_O, nullptr},
                            {"_undifferentiable", undifferentiable, METH_VARARGS, nullptr},

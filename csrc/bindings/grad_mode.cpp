@@ -105,7 +105,7 @@ template <Switch which>
 int add_switch(PyObject* module, const char* name) {
   static PyMethodDef methods[] = {
       {"__enter__", enter<which>, METH_NOARGS, nullptr},
-      {"__exit__", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(leave)), METH_FASTCALL, nullptr},
+      {"__exit__", as_c_function(leave), METH_FASTCALL, nullptr},
       {"_restore", restore, METH_NOARGS, "Goes back to the mode of before the object was made or entered."},
       {nullptr, nullptr, 0, nullptr}};
   static PyGetSetDef attributes[] = {{"mode", get_mode, nullptr, "The mode that the context sets.", nullptr},

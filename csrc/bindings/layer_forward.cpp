@@ -119,17 +119,14 @@ PyGetSetDef attributes[] = {{"__name__", get_name, nullptr, nullptr, nullptr},
                             {"__qualname__", get_qualname, nullptr, nullptr, nullptr},
                             {"__text_signature__", get_signature, nullptr, nullptr, nullptr},
                             {nullptr, nullptr, nullptr, nullptr, nullptr}};
-PyMethodDef methods[] = {
-    {"__set_name__", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(set_name)), METH_FASTCALL,
-     nullptr},
-    {nullptr, nullptr, 0, nullptr}};
+PyMethodDef methods[] = {{"__set_name__", as_c_function(set_name), METH_FASTCALL, nullptr},
+                         {nullptr, nullptr, 0, nullptr}};
 PyMemberDef members[] = {
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(LayerForward, call), READONLY, nullptr},
     {nullptr, 0, 0, 0, nullptr}};
 
 PyMethodDef functions[] = {
-    {"_layer_forward", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(make_layer_forward)),
-     METH_VARARGS | METH_KEYWORDS,
+    {"_layer_forward", as_c_function(make_layer_forward), METH_VARARGS | METH_KEYWORDS,
      "_layer_forward(operation, *names, inplace=None): forward(self, input) of a layer that is "
      "operation(input, self.name, ...)."},
     {nullptr, nullptr, 0, nullptr},

@@ -79,13 +79,19 @@ PyObject* method_function(PyObject* attribute) {
   return PyType_HasFeature(Py_TYPE(attribute), Py_TPFLAGS_METHOD_DESCRIPTOR) ? attribute : nullptr;
 }
 
-/// self.forward(*args), without making a bound method in the common case; `stack` is self and the arguments.
-PyObject* call_forward(PyObject* attributes, PyObject* const* stack, Py_ssize_t count, PyObject* kwargs) {
-  PyObject* self = stack[0];
+/// The `forward` of the instance's class as such a function, a borrowed reference; null when it is none or
+/// the instance has one of its own.
+PyObject* forward_of_class(PyObject* self, PyObject* attributes) {
   PyObject* attribute = _PyType_Lookup(Py_TYPE(self), forward_name);
   PyObject* function = attribute ? method_function(attribute) : nullptr;
-  if (!function || PyDict_Contains(attributes, forward_name) != 0) {
-    Object forward = Object::steal(PyObject_GetAttr(self, forward_name));
+  return function && PyDict_Contains(attributes, forward_name) == 0 ? function : nullptr;
+}
+
+/// self.forward(*args), without making a bound method if `function` is forward_of_class; `stack` is self and
+/// the arguments.
+PyObject* call_forward(PyObject* function, PyObject* const* stack, Py_ssize_t count, PyObject* kwargs) {
+  if (!function) {
+    Object forward = Object::steal(PyObject_GetAttr(stack[0], forward_name));
     return forward ? PyObject_VectorcallDict(forward.get(), stack + 1, static_cast<size_t>(count) - 1, kwargs)
                    : nullptr;
   }
@@ -104,7 +110,7 @@ PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
   }
   std::array<PyObject*, kMaxArguments + 1> stack = {self};
   for (Py_ssize_t i = 0; i < count; ++i) stack[i + 1] = PyTuple_GET_ITEM(args, i);
-  return call_forward(attributes, stack.data(), count + 1, kwargs);
+  return call_forward(forward_of_class(self, attributes), stack.data(), count + 1, kwargs);
 }
 
 /// Sequential.forward(self, input): calls the modules of a dictionary in turn.
@@ -125,12 +131,10 @@ PyObject* forward_in_turn(PyObject*, PyObject* const* args, Py_ssize_t count, Py
       continue;
     }
     // What the layer before has made is written over where only this function can know of it.
-    PyObject* forward = i > 0 ? _PyType_Lookup(Py_TYPE(module), forward_name) : nullptr;
-    PyObject* overwrite = forward ? overwriting_operation(forward, value.get()) : nullptr;
-    if (overwrite && PyDict_Contains(attributes, forward_name) == 0)
-      value = Object::steal(PyObject_CallOneArg(overwrite, value.get()));
-    else
-      value = Object::steal(call_forward(attributes, stack.data(), 2, nullptr));
+    PyObject* forward = forward_of_class(module, attributes);
+    PyObject* overwrite = i > 0 && forward ? overwriting_operation(forward, value.get()) : nullptr;
+    value = Object::steal(overwrite ? PyObject_CallOneArg(overwrite, value.get())
+                                    : call_forward(forward, stack.data(), 2, nullptr));
   }
   return value.release();
 }
@@ -169,11 +173,6 @@ PyObject* use_module_hooks(PyObject*, PyObject*) {
 PyObject* watch_global_hooks(PyObject*, PyObject* tables) {
   Py_XSETREF(global_hooks, Py_NewRef(tables));
   Py_RETURN_NONE;
-}
-
-template <class Function>
-PyCFunction as_c_function(Function function) {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
 }
 
 PyMethodDef getattr_definition = {"__getattr__", as_c_function(getattr_function), METH_FASTCALL,

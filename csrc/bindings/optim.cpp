@@ -177,11 +177,6 @@ PyObject* forget_gradients(PyObject*, PyObject* tensors) {
   });
 }
 
-template <class Function>
-PyCFunction as_c_function(Function function) {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
-}
-
 PyMethodDef functions[] = {
     {"_forget_gradients", forget_gradients, METH_O, "_forget_gradients(tensors): sets their .grad to None."},
     {"_sgd_step", as_c_function(call_sgd_step), METH_FASTCALL,

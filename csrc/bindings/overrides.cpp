@@ -161,13 +161,11 @@ PyObject* disabled_torch_function(PyObject*, PyObject* given, PyObject* named) {
 }
 
 PyMethodDef default_definition = {
-    "__torch_function__", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(default_torch_function)),
-    METH_VARARGS | METH_KEYWORDS | METH_CLASS,
+    "__torch_function__", as_c_function(default_torch_function), METH_VARARGS | METH_KEYWORDS | METH_CLASS,
     "Computes func(*args, **kwargs) on the tensors as they are; results become instances of the class."};
-PyMethodDef disabled_definition = {
-    "_disabled_torch_function_impl",
-    reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(disabled_torch_function)),
-    METH_VARARGS | METH_KEYWORDS, "As __torch_function__ of a class: its instances override nothing."};
+PyMethodDef disabled_definition = {"_disabled_torch_function_impl", as_c_function(disabled_torch_function),
+                                   METH_VARARGS | METH_KEYWORDS,
+                                   "As __torch_function__ of a class: its instances override nothing."};
 
 /// Asks the overriding arguments in turn; NotImplemented if all of them return that.
 Object ask(PyObject* function, const Overriding& overriding, PyObject* args, PyObject* kwargs) {
@@ -218,8 +216,8 @@ PyObject* is_overriding(PyObject*, PyObject* const* args, Py_ssize_t count) {
   return PyBool_FromLong(any_overrides(args, count));
 }
 PyMethodDef is_overriding_definition = {
-    "_has_torch_function", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(is_overriding)),
-    METH_FASTCALL, "Whether one of the arguments has a __torch_function__ that is in force."};
+    "_has_torch_function", as_c_function(is_overriding), METH_FASTCALL,
+    "Whether one of the arguments has a __torch_function__ that is in force."};
 
 /// _override(function, relevant arguments, args, kwargs)
 PyObject* override_explicitly(PyObject*, PyObject* given) {

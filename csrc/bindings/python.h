@@ -39,6 +39,12 @@ class Object {
   PyObject* object_ = nullptr;
 };
 
+/// A function of any calling convention as the tables of methods want it.
+template <class Function>
+PyCFunction as_c_function(Function function) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
+}
+
 /// Thrown when a Python exception is already set.
 struct PythonError {};
 

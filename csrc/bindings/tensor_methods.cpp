@@ -186,8 +186,7 @@ PyMethodDef no_arguments(const char* name, const char* doc) {
 }
 template <class Function>
 PyMethodDef fast(const char* name, Function* function, const char* doc) {
-  return {name, reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(function)),
-          METH_FASTCALL | METH_KEYWORDS, doc};
+  return {name, as_c_function(function), METH_FASTCALL | METH_KEYWORDS, doc};
 }
 
 constexpr auto rank_of = [](const Tensor& t) { return int64_t{t.dim()}; };

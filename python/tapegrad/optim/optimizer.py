@@ -316,7 +316,7 @@ class PerParameterOptimizer(Optimizer):
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the parameters once; `closure` computes the loss again and is called with gradients
         enabled."""
-        loss = self._run(closure) if closure else None
+        loss = None if closure is None else self._run(closure)
         for group in self.param_groups:
             for param in group["params"]:
                 if param.grad is None:
