@@ -8,6 +8,7 @@
 #include "autograd/gradient_ops.h"
 #include "autograd/hooks.h"
 #include "autograd/variable.h"
+#include "core/inline_array.h"
 #include "core/profiler.h"
 
 namespace tapegrad::autograd {
@@ -40,6 +41,9 @@ class Engine {
     Tensor& operator[](uint32_t i) { return i == 0 ? *first : more[i - 1]; }
   };
   static bool shallower(const Node* a, const Node* b) { return a->depth < b->depth; }
+  static Buffer scratch(Node* node) {
+    return {&node->pending_, node->more_ ? node->more_->pending.get() : nullptr};
+  }
 
   Buffer buffer(Node* node);
   void release(Node* node);
@@ -58,7 +62,6 @@ class Engine {
   std::unordered_multimap<Node*, size_t> positions_;         // of nodes in inputs_
   std::vector<Node*> heap_;                                  // reached, not yet executed; deepest first
   std::unordered_map<Node*, std::vector<Tensor>> overflow_;  // for nodes that another run is using
-  std::vector<Tensor> results_;
   std::vector<Ref<RefCounted>> kept_;
 };
 
@@ -67,14 +70,14 @@ class Engine {
 // is in use by another run (another thread, or an outer run while a hook starts a new one) is kept in a table
 // instead.
 Engine::Buffer Engine::buffer(Node* node) {
-  if (node->runner_ == this) return {&node->pending_, node->more_pending_.get()};
+  if (node->runner_ == this) return scratch(node);
   // A node that has a place in the table keeps it until it is executed, also when the other run has left it.
   const bool in_table = !overflow_.empty() && overflow_.contains(node);
   if (node->runner_ == nullptr && !in_table) {
     node->runner_ = this;
     node->retain();
-    if (node->output_count_ > 1 && !node->more_pending_)
-      node->more_pending_ = std::make_unique<Tensor[]>(node->output_count_ - 1);
+    if (node->more_ && !node->more_->pending)
+      node->more_->pending = std::make_unique<Tensor[]>(node->output_count_ - 1);
   } else {
     auto [slot, inserted] = overflow_.try_emplace(node, std::max(node->output_count_, 1u));
     Buffer buffer{slot->second.data(), slot->second.data() + 1};
@@ -86,14 +89,14 @@ Engine::Buffer Engine::buffer(Node* node) {
   }
   heap_.push_back(node);
   std::push_heap(heap_.begin(), heap_.end(), shallower);
-  return {&node->pending_, node->more_pending_.get()};
+  return scratch(node);
 }
 
 void Engine::release(Node* node) {
   if (node->runner_ == this) {
     node->runner_ = nullptr;
     node->pending_.reset();
-    node->more_pending_.reset();
+    if (node->more_) node->more_->pending.reset();
   } else {
     overflow_.erase(node);
   }
@@ -210,20 +213,12 @@ void Engine::execute_recorded(Node* node) {
 void Engine::execute(Node* node) {
   const uint32_t outputs = std::max(node->output_count_, 1u);
   // Move the gradients out of the scratch, so that a nested run may use the node.
-  Tensor single;
-  std::vector<Tensor> several;
-  std::span<Tensor> gradients;
+  InlineArray<Tensor, 1> arrived(outputs);
+  const std::span<Tensor> gradients = arrived.span();
   {
-    Buffer pending = node->runner_ == this ? Buffer{&node->pending_, node->more_pending_.get()}
+    Buffer pending = node->runner_ == this ? scratch(node)
                                            : Buffer{overflow_.at(node).data(), overflow_.at(node).data() + 1};
-    if (outputs == 1) {
-      single = std::move(pending[0]);
-      gradients = {&single, 1};
-    } else {
-      several.resize(outputs);
-      for (uint32_t i = 0; i < outputs; ++i) several[i] = std::move(pending[i]);
-      gradients = several;
-    }
+    for (uint32_t i = 0; i < outputs; ++i) gradients[i] = std::move(pending[i]);
   }
   heap_.pop_back();
   if (node->runner_ == this)
@@ -255,13 +250,8 @@ void Engine::execute(Node* node) {
   }
 
   const std::span<Edge> edges = node->edges();
-  Tensor few[4];
-  std::vector<Tensor> many;
-  std::span<Tensor> results(few, edges.size());
-  if (edges.size() > 4) {
-    many.resize(edges.size());
-    results = many;
-  }
+  InlineArray<Tensor, 4> computed(edges.size());
+  const std::span<Tensor> results = computed.span();
   {
     const Node::WantedScope scope(inputs_.empty() ? nullptr : &needed_);
     if (profiler::active) [[unlikely]]
@@ -323,13 +313,12 @@ void Engine::restrict_to_inputs(std::span<const Edge> roots) {
       }
 }
 
-std::vector<Tensor> run_backward(std::vector<Edge> roots, std::vector<Tensor> gradients, bool keep_graph,
+std::vector<Tensor> run_backward(std::span<const Edge> roots, std::span<Tensor> gradients, bool keep_graph,
                                  bool create_graph, std::span<const Edge> inputs, bool accumulate) {
   GradModeGuard mode(create_graph);
   Engine engine(keep_graph, inputs, accumulate);
   if (!inputs.empty()) engine.restrict_to_inputs(roots);
   for (size_t i = 0; i < roots.size(); ++i) engine.arrive(roots[i], std::move(gradients[i]));
-  roots.clear();
   engine.run();
   return engine.take_captured();
 }
@@ -361,23 +350,23 @@ Tensor root_gradient(const Endpoint& output, size_t position, const Tensor& give
 std::vector<Tensor> backward(std::span<const Endpoint> outputs, std::span<const Tensor> gradients,
                              bool keep_graph, bool create_graph, std::span<const Endpoint> inputs,
                              bool accumulate) {
-  std::vector<Edge> roots;
-  std::vector<Tensor> root_gradients;
+  InlineArray<Edge, 1> roots(outputs.size());
+  InlineArray<Tensor, 1> root_gradients(outputs.size());
   for (size_t i = 0; i < outputs.size(); ++i) {
     TG_CHECK(outputs[i].edge.node, "element ", i,
              " of tensors does not require grad and does not have a grad_fn. "
              "No operation that led to it had an input with requires_grad=True, or it was computed under "
              "no_grad().");
-    root_gradients.push_back(root_gradient(outputs[i], i, i < gradients.size() ? gradients[i] : Tensor()));
-    roots.push_back(outputs[i].edge);
+    root_gradients[i] = root_gradient(outputs[i], i, i < gradients.size() ? gradients[i] : Tensor());
+    roots[i] = outputs[i].edge;
   }
   std::vector<Edge> input_edges;
   for (const Endpoint& input : inputs) {
     TG_CHECK(input.edge.node, "One of the differentiated Tensors does not require grad");
     input_edges.push_back(input.edge);
   }
-  std::vector<Tensor> captured = run_backward(std::move(roots), std::move(root_gradients), keep_graph,
-                                              create_graph, input_edges, accumulate);
+  std::vector<Tensor> captured =
+      run_backward(roots.span(), root_gradients.span(), keep_graph, create_graph, input_edges, accumulate);
   if (accumulate)  // inputs that are not leaves
     for (size_t i = 0; i < inputs.size(); ++i)
       if (const Tensor& tensor = inputs[i].tensor; captured[i].defined() && tensor.defined()) {

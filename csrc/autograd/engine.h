@@ -4,10 +4,10 @@
 
 namespace tapegrad::autograd {
 
-/// Runs the graph backward from `roots` (edges with their gradients).
+/// Runs the graph backward from `roots` with their `gradients`, which are moved from.
 /// With `inputs`, only what leads to them is executed; their gradients are returned instead of accumulated
 /// unless `accumulate`. A gradient that never arrived is undefined.
-std::vector<Tensor> run_backward(std::vector<Edge> roots, std::vector<Tensor> gradients, bool keep_graph,
+std::vector<Tensor> run_backward(std::span<const Edge> roots, std::span<Tensor> gradients, bool keep_graph,
                                  bool create_graph, std::span<const Edge> inputs, bool accumulate);
 
 /// Fits a computed gradient to the shape and type of the tensor that it belongs to, so that formulas need not

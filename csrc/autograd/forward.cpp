@@ -158,8 +158,7 @@ std::vector<Tensor> tangents_of_results(std::span<const Tensor> outputs, Node& p
     }
   }
   std::vector<Tensor> found(wanted.size());
-  if (!roots.empty())
-    found = run_backward(std::move(roots), std::move(root_gradients), false, tracked, wanted, false);
+  if (!roots.empty()) found = run_backward(roots, root_gradients, false, tracked, wanted, false);
   std::vector<Tensor> tangents(outputs.size());
   for (size_t i = 0, next = 0; i < outputs.size(); ++i) {
     if (!gradients[i].defined()) continue;

@@ -24,7 +24,10 @@ std::string operation_name(const Node& node) {
 }
 
 uint32_t Node::add_output() {
-  if (output_count_ > 0) more_outputs_.emplace_back();
+  if (output_count_ > 0) {
+    if (!more_) more_ = std::make_unique<MoreOutputs>();
+    more_->outputs.emplace_back();
+  }
   return output_count_++;
 }
 
@@ -35,7 +38,7 @@ uint32_t Node::add_output(const Tensor& tensor) {
 }
 
 void Node::set_output(uint32_t i, const Tensor& tensor) {
-  OutputMeta& meta = i == 0 ? first_output_ : more_outputs_[i - 1];
+  OutputMeta& meta = i == 0 ? first_output_ : more_->outputs[i - 1];
   meta.shape = tensor.shape();
   meta.dtype = tensor.dtype();
 }

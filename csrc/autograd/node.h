@@ -98,7 +98,7 @@ struct Node : Pooled, RefCounted {
     return target && (!wanted || wanted->contains(target));
   }
   uint32_t output_count() const { return output_count_; }
-  const OutputMeta& output(uint32_t i) const { return i == 0 ? first_output_ : more_outputs_[i - 1]; }
+  const OutputMeta& output(uint32_t i) const { return i == 0 ? first_output_ : more_->outputs[i - 1]; }
   /// Adds an output that is no tensor, or the next tensor; returns its number.
   uint32_t add_output();
   uint32_t add_output(const Tensor& tensor);
@@ -139,8 +139,12 @@ struct Node : Pooled, RefCounted {
  private:
   friend class Engine;
   void trace_forward();  // anomaly.cpp
+  /// What a node with several outputs keeps of those after the first.
+  struct MoreOutputs {
+    std::vector<OutputMeta> outputs;
+    std::unique_ptr<Tensor[]> pending;
+  };
   OutputMeta first_output_;
-  std::vector<OutputMeta> more_outputs_;
   Edge* edges_ = nullptr;
   uint32_t edge_count_ = 0;
   uint32_t output_count_ = 0;
@@ -148,7 +152,7 @@ struct Node : Pooled, RefCounted {
   // Scratch of the engine run that has reached this node: see Engine::buffer.
   Engine* runner_ = nullptr;
   Tensor pending_;
-  std::unique_ptr<Tensor[]> more_pending_;
+  std::unique_ptr<MoreOutputs> more_;
 };
 
 /// Node with room for N edges inside.

@@ -63,12 +63,12 @@ class FunctionNode final : public Node {
   template <class Inputs, class Saves>
   FunctionNode(const char* name, const Inputs& inputs, const Saves& saves, F function)
       : FunctionNode(name, std::move(function)) {  // from here on the destructor runs, should a hook throw
-    edge_storage_ = inputs.size() <= kInline ? inline_edges_ : new Edge[inputs.size()];
+    edge_storage_ = inputs.size() <= kInlineEdges ? inline_edges_ : new Edge[inputs.size()];
     set_edges(edge_storage_, inputs.size());
     size_t i = 0;
     for (const Tensor& input : inputs) connect(edge_storage_[i++], input);
     saved_count_ = static_cast<uint32_t>(saves.size());
-    saved_ = saves.size() <= kInline ? inline_saved_ : new SavedTensor[saves.size()];
+    saved_ = saves.size() <= kInlineSaves ? inline_saved_ : new SavedTensor[saves.size()];
     pending_saves_ = 0;
     i = 0;
     for (const Save& save : saves) {
@@ -124,11 +124,11 @@ class FunctionNode final : public Node {
  private:
   FunctionNode(const char* name, F function) : name_(name), function_(std::move(function)) {}
 
-  static constexpr size_t kInline = 3;
+  static constexpr size_t kInlineEdges = 3, kInlineSaves = 4;
   const char* name_;
-  Edge inline_edges_[kInline];
+  Edge inline_edges_[kInlineEdges];
   Edge* edge_storage_ = inline_edges_;
-  SavedTensor inline_saved_[kInline];
+  SavedTensor inline_saved_[kInlineSaves];
   SavedTensor* saved_ = inline_saved_;
   uint32_t saved_count_ = 0;
   uint32_t pending_saves_;

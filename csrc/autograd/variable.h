@@ -11,17 +11,18 @@ struct AccumulateGrad;
 /// The optional part of a tensor: allocated when a leaf receives a gradient, a hook is set...
 struct AutogradMeta : Pooled, RefCounted {
   ~AutogradMeta() override;
-  Tensor grad;
-  bool accumulating = false;              // a thread is adding to grad, and may have let others run
-  AccumulateGrad* accumulator = nullptr;  // owned only while at rest: see AccumulateGrad
-  Node* retained_by = nullptr;            // the node that stores the gradient of a tensor with retain_grad()
-  TensorImpl* owner = nullptr;
-  Ref<TensorHooks> hooks;                  // of a leaf; those of other tensors live in their node
-  Ref<TensorHooks> post_accumulate_hooks;  // only on leaves; called with the leaf, whose .grad is complete
-  Tensor tangent;                          // see autograd/forward.h
-  uint32_t tangent_version = 0;            // of the tensor when it got the tangent
+  // What a backward pass reads comes first, in one line of the cache.
+  bool accumulating = false;  // a thread is adding to grad, and may have let others run
   bool holds_tangent = false;
   bool watched = false;  // see Note [Cycles through gradients]
+  Tensor grad;
+  AccumulateGrad* accumulator = nullptr;   // owned only while at rest: see AccumulateGrad
+  Ref<TensorHooks> hooks;                  // of a leaf; those of other tensors live in their node
+  Ref<TensorHooks> post_accumulate_hooks;  // only on leaves; called with the leaf, whose .grad is complete
+  Node* retained_by = nullptr;             // the node that stores the gradient of a tensor with retain_grad()
+  TensorImpl* owner = nullptr;
+  Tensor tangent;                // see autograd/forward.h
+  uint32_t tangent_version = 0;  // of the tensor when it got the tangent
 };
 /// Called when a watched leaf dies.
 void stop_watching(AutogradMeta& meta);

@@ -223,6 +223,11 @@ PyObject* call_operation(PyObject* self, PyObject* const* args, size_t flags, Py
   return leave_operation(event, compute_operation(self, args, flags, keywords));
 }
 
+template <class... Tensors>
+Tensor call_with(void (*function)(), const Tensors&... tensors) {
+  return reinterpret_cast<Tensor (*)(const Tensors&...)>(function)(tensors...);
+}
+
 PyObject* bind_method(PyObject* self, PyObject* instance, PyObject*) {
   return instance && instance != Py_None ? PyMethod_New(self, instance) : Py_NewRef(self);
 }
@@ -390,6 +395,24 @@ void place_result(const Overload& overload, PyObject* target, PyObject* result) 
 }
 
 }  // namespace
+
+TensorFunction::TensorFunction(PyObject* operation) {
+  if (Py_TYPE(operation) != operation_type) return;
+  const Overload& form = reinterpret_cast<OperationObject*>(operation)->operation->overloads.front();
+  using T = const Tensor&;
+  constexpr Overload::Invoke invokes[kMaxTensors] = {invoke<Tensor, T>, invoke<Tensor, T, T>,
+                                                     invoke<Tensor, T, T, T>};
+  for (int i = 0; i < kMaxTensors; ++i)
+    if (form.invoke == invokes[i]) count_ = i + 1;
+  function_ = form.function;
+}
+
+Tensor TensorFunction::operator()(const std::array<Tensor, kMaxTensors>& tensors) const {
+  const auto& [a, b, c] = tensors;
+  return count_ == 1   ? call_with(function_, a)
+         : count_ == 2 ? call_with(function_, a, b)
+                       : call_with(function_, a, b, c);
+}
 
 PyObject* finish_result(const Overload& overload, int arity, PyObject* const* slots, PyObject* result) {
   Object owned = Object::steal(result);

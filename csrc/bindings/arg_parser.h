@@ -14,6 +14,7 @@
 // operation: out, requires_grad, device, layout, pin_memory, memory_format, non_blocking. After the signature
 // "-> (values, indices)" names the results: a named tuple.
 #pragma once
+#include <array>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -84,6 +85,22 @@ int publish_operations(PyObject* module);
 std::string op_doc(std::string_view name);
 /// (name, has a method, has an in-place method) of each operation.
 PyObject* operation_names();
+
+/// A C++ function whose arguments are tensors, for calls that have no Python objects to parse.
+class TensorFunction {
+ public:
+  static constexpr int kMaxTensors = 3;
+  TensorFunction() = default;
+  /// That of an operation's first form; false when that takes or returns anything else.
+  explicit TensorFunction(PyObject* operation);
+  explicit operator bool() const { return count_ > 0; }
+  /// Optional tensors that are not given are undefined.
+  Tensor operator()(const std::array<Tensor, kMaxTensors>& tensors) const;
+
+ private:
+  int count_ = 0;
+  void (*function_)() = nullptr;
+};
 
 /// Handles the parameters after those of the C++ function: slots[arity...].
 PyObject* finish_result(const Overload& overload, int arity, PyObject* const* slots, PyObject* result);

@@ -15,9 +15,10 @@
 #include <array>
 
 #include "autograd/node.h"
+#include "bindings/arg_parser.h"
+#include "bindings/module_slots.h"
 #include "bindings/overrides.h"
 #include "bindings/register.h"
-#include "bindings/tensor_type.h"
 #include "core/profiler.h"
 
 namespace tapegrad::python {
@@ -29,9 +30,10 @@ constexpr Py_ssize_t kMaxNames = 6;
 struct LayerForward {
   PyObject_HEAD vectorcallfunc call;
   PyObject* operation;
-  PyObject* in_place;  // or null
-  PyObject* names;     // a tuple of interned strings
-  PyObject* qualname;  // "Linear.forward"; null until a class has it
+  PyObject* in_place;       // or null
+  PyObject* names;          // a tuple of interned strings
+  TensorFunction function;  // of in_place, or of operation if there is none
+  PyObject* qualname;       // "Linear.forward"; null until a class has it
 };
 PyTypeObject* layer_forward_type = nullptr;
 PyObject *input_name, *inplace_name;
@@ -59,11 +61,8 @@ PyObject* call_layer_forward(PyObject* object, PyObject* const* args, size_t fla
   std::array<PyObject*, kMaxNames + 2> stack = {nullptr, input};
   std::array<Object, kMaxNames> attributes;
   const Py_ssize_t names = PyTuple_GET_SIZE(forward.names);
-  for (Py_ssize_t i = 0; i < names; ++i) {
-    attributes[i] = Object::steal(PyObject_GetAttr(layer, PyTuple_GET_ITEM(forward.names, i)));
-    stack[i + 2] = attributes[i].get();
-    if (!stack[i + 2]) return nullptr;
-  }
+  if (!get_attributes(layer, &PyTuple_GET_ITEM(forward.names, 0), attributes.data(), names)) return nullptr;
+  for (Py_ssize_t i = 0; i < names; ++i) stack[i + 2] = attributes[i].get();
   return PyObject_Vectorcall(operation, stack.data() + 1,
                              static_cast<size_t>(names + 1) | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr);
 }
@@ -80,6 +79,8 @@ PyObject* make_layer_forward(PyObject*, PyObject* args, PyObject* keywords) {
     forward->operation = Py_NewRef(PyTuple_GET_ITEM(args, 0));
     forward->in_place = Py_XNewRef(in_place);
     forward->names = Py_NewRef(names.get());
+    if (count <= TensorFunction::kMaxTensors)
+      forward->function = TensorFunction(in_place ? in_place : forward->operation);
     return reinterpret_cast<PyObject*>(forward);
   });
 }
@@ -153,17 +154,40 @@ PyObject* single_input(const char* function, PyObject* const* args, Py_ssize_t c
   return input;
 }
 
-PyObject* overwriting_operation(PyObject* forward, PyObject* input) {
-  if (Py_TYPE(forward) != layer_forward_type || !as_layer_forward(forward)->in_place) return nullptr;
-  if (Py_REFCNT(input) != 1 || !is_exact_tensor(input) || overriding_types_exist || profiler::active)
-    return nullptr;
-  const Tensor& tensor = get_tensor(input);
+namespace {
+
+/// Whether nobody but the owner of this handle could see a write to the tensor.
+bool is_unseen(const Tensor& tensor) {
   const auto* node = static_cast<const autograd::Node*>(tensor->grad_fn.get());
-  const bool seen = reinterpret_cast<TensorObject*>(input)->weak_references || tensor->references > 1 ||
-                    !tensor->storage->unique() || tensor->base || tensor->autograd ||
-                    (node && node->has_extras());
-  return seen || tensor->is_inference || !tensor.is_floating() ? nullptr
-                                                               : as_layer_forward(forward)->in_place;
+  return tensor.is_unshared() && !tensor->autograd && !(node && node->has_extras()) &&
+         !tensor->is_inference && tensor.is_floating();
+}
+
+}  // namespace
+
+bool is_tensor_forward(PyObject* forward) {
+  return Py_TYPE(forward) == layer_forward_type && as_layer_forward(forward)->function;
+}
+
+bool forward_tensor(PyObject* forward, PyObject* layer, Tensor& value) {
+  const LayerForward& layer_forward = *as_layer_forward(forward);
+  if (overriding_types_exist || profiler::active || (layer_forward.in_place && !is_unseen(value)))
+    return false;
+  const Py_ssize_t names = PyTuple_GET_SIZE(layer_forward.names);
+  std::array<Object, TensorFunction::kMaxTensors> attributes;
+  if (!get_attributes(layer, &PyTuple_GET_ITEM(layer_forward.names, 0), attributes.data(), names))
+    throw PythonError{};
+  std::array<Tensor, TensorFunction::kMaxTensors> tensors;
+  for (Py_ssize_t i = 0; i < names; ++i) {
+    PyObject* attribute = attributes[i].get();
+    if (is_tensor(attribute))
+      tensors[i + 1] = get_tensor(attribute);
+    else if (attribute != Py_None)
+      return false;
+  }
+  tensors[0] = std::move(value);
+  value = layer_forward.function(tensors);
+  return true;
 }
 
 void register_layer_forward(PyObject* module) {

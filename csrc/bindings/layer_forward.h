@@ -1,6 +1,7 @@
 // What the methods forward(self, input) that are written in C++ have in common.
 #pragma once
 #include "bindings/python.h"
+#include "core/tensor.h"
 
 namespace tapegrad::python {
 
@@ -8,9 +9,11 @@ namespace tapegrad::python {
 /// function written in Python when the call does not fit. `args[0]` is self.
 PyObject* single_input(const char* function, PyObject* const* args, Py_ssize_t count, PyObject* keywords);
 
-/// The operation that does what a layer's `forward` does in the memory of its input; null when there is none,
-/// or when anybody but the caller, who owns one reference, could see that it was written to: another tensor
-/// on the same memory, the derivative of what made it, a hook.
-PyObject* overwriting_operation(PyObject* forward, PyObject* input);
+/// Whether `forward` is one operation on tensors, which forward_tensor may compute.
+bool is_tensor_forward(PyObject* forward);
+/// value = layer.forward(value), without any Python object; false when only Python can tell. An operation
+/// that has an in-place form is computed in the memory of `value`, if nobody but the caller could see that:
+/// no other tensor on the same memory, no derivative of what made it, no hook.
+bool forward_tensor(PyObject* forward, PyObject* layer, Tensor& value);
 
 }  // namespace tapegrad::python

@@ -4,10 +4,13 @@
 //
 // They are attributes of an ordinary Python class, not a base class written in C: `module.__class__ = Other`
 // works only between classes with the same bases in C.
+#include "bindings/module_slots.h"
+
 #include <array>
 
 #include "bindings/layer_forward.h"
 #include "bindings/register.h"
+#include "bindings/tensor_type.h"
 
 namespace tapegrad::python {
 
@@ -119,24 +122,30 @@ PyObject* forward_in_turn(PyObject*, PyObject* const* args, Py_ssize_t count, Py
   if (!input) return nullptr;
   const Object modules = Object::steal(PyObject_GetAttr(args[0], member_tables.back()));
   if (!modules) return nullptr;
-  const Object list = Object::steal(PyMapping_Values(modules.get()));
-  if (!list) return nullptr;
-  Object value = Object::borrow(input);
-  for (Py_ssize_t i = 0; value && i < PyList_GET_SIZE(list.get()); ++i) {
-    PyObject* module = PyList_GET_ITEM(list.get(), i);
-    PyObject* attributes = Py_TYPE(module)->tp_call == call ? attributes_of(module) : nullptr;
-    const std::array<PyObject*, 2> stack = {module, value.get()};
-    if (!attributes || has_hooks(attributes)) {
-      value = Object::steal(PyObject_CallOneArg(module, value.get()));
-      continue;
+  return guarded([&] {
+    const Object list = checked(PyMapping_Values(modules.get()));
+    // What goes from layer to layer: an object, or a tensor that has none if only this function knows of it.
+    Object object = Object::borrow(input);
+    Tensor tensor;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list.get()); ++i) {
+      PyObject* module = PyList_GET_ITEM(list.get(), i);
+      PyObject* attributes = Py_TYPE(module)->tp_call == call ? attributes_of(module) : nullptr;
+      const bool is_plain = attributes && !has_hooks(attributes);
+      PyObject* forward = is_plain ? forward_of_class(module, attributes) : nullptr;
+      if (forward && is_tensor_forward(forward)) {
+        if (object && is_exact_tensor(object.get())) {
+          tensor = get_tensor(object.get());
+          object = {};
+        }
+        if (tensor.defined() && forward_tensor(forward, module, tensor)) continue;
+      }
+      if (!object) object = checked(wrap(std::move(tensor)));
+      const std::array<PyObject*, 2> stack = {module, object.get()};
+      object = checked(is_plain ? call_forward(forward, stack.data(), 2, nullptr)
+                                : PyObject_CallOneArg(module, object.get()));
     }
-    // What the layer before has made is written over where only this function can know of it.
-    PyObject* forward = forward_of_class(module, attributes);
-    PyObject* overwrite = i > 0 && forward ? overwriting_operation(forward, value.get()) : nullptr;
-    value = Object::steal(overwrite ? PyObject_CallOneArg(overwrite, value.get())
-                                    : call_forward(forward, stack.data(), 2, nullptr));
-  }
-  return value.release();
+    return object ? object.release() : wrap(std::move(tensor));
+  });
 }
 
 /// Module.__getattr__(self, name)
@@ -198,6 +207,22 @@ PyObject* add_method(PyObject* module, const char* name, PyMethodDef& definition
 }
 
 }  // namespace
+
+bool get_attributes(PyObject* self, PyObject* const* names, Object* values, Py_ssize_t count) {
+  // Of a layer they are parameters, which are looked for at once in their table: neither the class nor the
+  // instance has an attribute of that name then.
+  PyTypeObject* type = Py_TYPE(self);
+  PyObject* attributes = type->tp_getattro == get_attribute ? attributes_of(self) : nullptr;
+  PyObject* parameters = attributes ? table_of(attributes, member_tables.front()) : nullptr;
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    PyObject* found = parameters ? PyDict_GetItemWithError(parameters, names[i]) : nullptr;
+    const bool hidden =
+        found && (_PyType_Lookup(type, names[i]) || PyDict_Contains(attributes, names[i]) != 0);
+    values[i] = found && !hidden ? Object::borrow(found) : Object::steal(PyObject_GetAttr(self, names[i]));
+    if (!values[i]) return false;
+  }
+  return true;
+}
 
 void register_module_slots(PyObject* module) {
   member_tables = {PyUnicode_InternFromString("_parameters"), PyUnicode_InternFromString("_buffers"),

@@ -15,7 +15,9 @@ class SmallDims {
  public:
   SmallDims() = default;
   explicit SmallDims(int count) { reserve_exactly(count); }
-  SmallDims(int count, int64_t value) : SmallDims(count) { std::fill_n(data(), count, value); }
+  SmallDims(int count, int64_t value) : SmallDims(count) {
+    for (int64_t& entry : *this) entry = value;
+  }
   SmallDims(std::initializer_list<int64_t> values) {
     assign(values.begin(), static_cast<int>(values.size()));
   }
@@ -131,7 +133,8 @@ class SmallDims {
   uint8_t count_ = 0;
 };
 
-using Dims = SmallDims<8>;
+// Five entries reach to batches of volumes, and a tensor takes three lines of the cache.
+using Dims = SmallDims<5>;
 
 /// More dimensions than this are refused wherever a shape enters.
 constexpr int kMaxDims = 64;

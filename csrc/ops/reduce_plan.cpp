@@ -158,6 +158,10 @@ Tensor reduce_values(ReduceOp op, const Tensor& x, DimMask mask, IntSpan result_
     return out;
   }
   if (out.numel() == 0) return out;
+  if (x.is_contiguous() && (mask & (mask + 1)) == 0 && x.numel() > 0) {  // the first dimensions
+    reduce_block(op, x.dtype(), x.raw(), out.raw(), centers, 1, x.numel() / out.numel(), out.numel());
+    return out;
+  }
   Groups groups;
   const bool whole = x.numel() > 0 && find_groups(x, mask, groups);
   if (whole && centers && groups.reduced == 2 && groups.count == 3) {  // as in statistics per channel
