@@ -286,6 +286,22 @@ def test_old_reduction_arguments():
         assert F.mse_loss(a, b, reduce=False).tolist() == [1.0, 9.0]
 
 
+@pytest.mark.parametrize("loss", [F.cross_entropy, F.nll_loss])
+@pytest.mark.parametrize(
+    ("old", "reduction"),
+    [({"size_average": False}, "sum"), ({"reduce": False}, "none"), ({"size_average": True}, "mean")],
+)
+def test_old_arguments_of_losses_of_classes(loss, old, reduction):
+    scores, target = torch.tensor([[1.0, 2.0], [3.0, 5.0]]), torch.tensor([0, 1])
+    with pytest.warns(UserWarning, match=f"please use reduction='{reduction}'") as warned:
+        value = loss(scores, target, **old)
+    assert warned[0].filename == __file__
+    assert torch.equal(value, loss(scores, target, reduction=reduction))
+    with pytest.warns(UserWarning, match="size_average and reduce"):
+        each = torch.func.vmap(lambda x: loss(x, target, **old))(torch.stack([scores, scores]))
+    assert torch.allclose(each, torch.stack([value, value]))
+
+
 def test_broadcast_target_warns():
     with pytest.warns(UserWarning, match=r"Using a target size \(torch.Size\(\[2, 1\]\)\) that is different"):
         nn.MSELoss()(torch.zeros(2), torch.zeros(2, 1))

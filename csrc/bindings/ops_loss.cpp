@@ -1,8 +1,22 @@
-// Losses and normalisation, as functions only: torch.nn.functional's argument lists are in Python.
+// Losses and normalisation, as functions only. Most argument lists of torch.nn.functional are in Python; the
+// losses of class indices, which nearly every training step calls once, have theirs here.
 #include "bindings/arg_parser.h"
 #include "ops/ops.h"
 
 namespace tapegrad::python {
+
+namespace {
+
+/// `reduction`, unless the old arguments `size_average` and `reduce` stand for another one.
+std::string chosen_reduction(PyObject* size_average, PyObject* reduce, std::string_view reduction) {
+  if (size_average == Py_None && reduce == Py_None) return std::string(reduction);
+  const Object module = checked(PyImport_ImportModule("tapegrad._reduction"));
+  const Object text =
+      checked(PyObject_CallMethod(module.get(), "legacy_reduction", "OO", size_average, reduce));
+  return std::string(Argument<std::string_view>::get(text.get()));
+}
+
+}  // namespace
 
 void define_loss_ops() {
   constexpr auto kFunction = As::function;
@@ -22,14 +36,23 @@ void define_loss_ops() {
   def_op("kl_div(Tensor input, Tensor target, str reduction=\"mean\", bool log_target=False)", kl_div,
          kFunction);
   def_op(
-      "nll_loss(Tensor input, Tensor target, Tensor? weight=None, str reduction=\"mean\", int "
-      "ignore_index=-100)",
-      nll_loss, kFunction);
+      "nll_loss(Tensor input, Tensor target, Tensor? weight=None, any size_average=None, int "
+      "ignore_index=-100, any reduce=None, str reduction=\"mean\")",
+      [](const Tensor& input, const Tensor& target, const Tensor& weight, PyObject* size_average,
+         int64_t ignore_index, PyObject* reduce, std::string_view reduction) {
+        return nll_loss(input, target, weight, chosen_reduction(size_average, reduce, reduction),
+                        ignore_index);
+      },
+      kFunction);
   def_op(
-      "cross_entropy(Tensor input, Tensor target, Tensor? weight=None, str reduction=\"mean\", int "
-      "ignore_index=-100, "
-      "float label_smoothing=0.0)",
-      cross_entropy, kFunction);
+      "cross_entropy(Tensor input, Tensor target, Tensor? weight=None, any size_average=None, int "
+      "ignore_index=-100, any reduce=None, str reduction=\"mean\", float label_smoothing=0.0)",
+      [](const Tensor& input, const Tensor& target, const Tensor& weight, PyObject* size_average,
+         int64_t ignore_index, PyObject* reduce, std::string_view reduction, double label_smoothing) {
+        return cross_entropy(input, target, weight, chosen_reduction(size_average, reduce, reduction),
+                             ignore_index, label_smoothing);
+      },
+      kFunction);
 
   def_op(
       "layer_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float "

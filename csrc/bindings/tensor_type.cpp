@@ -14,6 +14,7 @@
 namespace tapegrad::python {
 
 PyTypeObject* tensor_type = nullptr;
+PyTypeObject* known_subclass = nullptr;
 
 namespace {
 
@@ -138,6 +139,12 @@ PyObject* tensor_dict(PyObject* self, void*) {
   PyObject* dict = PyObject_GenericGetDict(self, nullptr);
   if (dict) track(self);
   return dict;
+}
+
+bool is_subclass_of_tensor(PyTypeObject* type) {
+  if (!PyType_IsSubtype(type, tensor_type)) return false;
+  Py_XSETREF(known_subclass, reinterpret_cast<PyTypeObject*>(Py_NewRef(type)));  // so that it stays that class
+  return true;
 }
 
 PyObject* wrap_as(PyTypeObject* type, Tensor tensor) {

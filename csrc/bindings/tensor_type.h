@@ -22,9 +22,15 @@ struct TensorObject {
 
 extern PyTypeObject* tensor_type;
 
+/// The subclass of Tensor that was met last, mostly Parameter: a class is cheaper to compare than to search
+/// for its bases.
+extern PyTypeObject* known_subclass;
+bool is_subclass_of_tensor(PyTypeObject* type);
+
 inline bool is_exact_tensor(PyObject* object) { return Py_TYPE(object) == tensor_type; }
 inline bool is_tensor(PyObject* object) {
-  return is_exact_tensor(object) || PyType_IsSubtype(Py_TYPE(object), tensor_type);
+  PyTypeObject* type = Py_TYPE(object);
+  return type == tensor_type || type == known_subclass || is_subclass_of_tensor(type);
 }
 inline const Tensor& get_tensor(PyObject* object) { return reinterpret_cast<TensorObject*>(object)->tensor; }
 

@@ -48,7 +48,7 @@ int64_t cache_limit() {
 
 void* system_allocate(size_t bytes) {
   const bool huge = bytes >= 4 * kHugePage;
-  void* block = std::aligned_alloc(huge ? kHugePage : std::min(bytes, kSlabSize), bytes);
+  void* block = std::aligned_alloc(huge ? kHugePage : bytes == kSlabSize ? kSlabSize : kAlignment, bytes);
 #ifdef MADV_HUGEPAGE
   if (block && huge) madvise(block, bytes, MADV_HUGEPAGE);
 #endif

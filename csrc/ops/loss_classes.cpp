@@ -88,17 +88,18 @@ ClassLoss class_loss(const Tensor& x, const Tensor& base, const Tensor& target, 
     const T *values = x.data<T>(), *weights = weight.defined() ? weight.data<T>() : nullptr;
     const T* bases = base.defined() ? base.data<T>() : nullptr;
     T* out = result.out.data<T>();
-    double total = 0;
+    double total = 0, total_weight = 0;
     for_targets(target, m, ignore_index, [&](int64_t i, int64_t position, int64_t t) {
       const T w = weights ? weights[t] : T(1), loss = w * ((bases ? bases[i] : T(0)) - values[position]);
-      result.total_weight += static_cast<double>(w);
+      total_weight += static_cast<double>(w);
       if (listed)
         out[i] = loss;
       else
         total += static_cast<double>(loss);
     });
     if (!listed)
-      *out = static_cast<T>(reduction == LossReduction::mean ? total / result.total_weight : total);
+      *out = static_cast<T>(reduction == LossReduction::mean ? total / total_weight : total);
+    result.total_weight = total_weight;
   });
   return result;
 }

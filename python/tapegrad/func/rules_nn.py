@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import _C
+from .._reduction import legacy_reduction
 from .batched import RULES, Level, rule_for, words
 from .signatures import bind
 
@@ -131,7 +132,12 @@ def _spread(level: Level, x: Tensor, rank: int) -> Tensor:
 def class_loss(level: Level, func: Any, *args: Any, **kwargs: Any) -> Any:
     """Scores (N, C, ...) or (C,), and classes (N, ...) or () or probabilities like the scores."""
     bound = bind(func, args, kwargs)
-    reduction = bound.pop("reduction", "mean")
+    reduction, old = (
+        bound.pop("reduction", "mean"),
+        (bound.pop("size_average", None), bound.pop("reduce", None)),
+    )
+    if old != (None, None):
+        reduction = legacy_reduction(*old)
     x, target, weight = bound["input"], bound["target"], bound.get("weight")
     if level.has(weight):
         return RULES["fallback"](level, func, *args, **kwargs)

@@ -50,7 +50,6 @@ from ._functional.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
     cosine_embedding_loss,
-    cross_entropy,
     gaussian_nll_loss,
     hinge_embedding_loss,
     huber_loss,
@@ -60,7 +59,6 @@ from ._functional.loss import (
     mse_loss,
     multi_margin_loss,
     multilabel_soft_margin_loss,
-    nll_loss,
     poisson_nll_loss,
     smooth_l1_loss,
     soft_margin_loss,
@@ -114,8 +112,10 @@ conv3d = _C.conv3d
 conv_transpose1d = _C.conv_transpose1d
 conv_transpose2d = _C.conv_transpose2d
 conv_transpose3d = _C.conv_transpose3d
+cross_entropy = _C.cross_entropy
 layer_norm = _C.layer_norm
 linear = _C.linear
+nll_loss = _C.nll_loss
 rms_norm = _C.rms_norm
 
 __all__ = [

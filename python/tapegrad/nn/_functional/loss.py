@@ -8,24 +8,13 @@ from typing import Any
 
 from ... import _C
 from ..._C import Tensor
+from ..._reduction import legacy_reduction
 from .similarity import cosine_similarity, pairwise_distance
-
-
-def legacy_reduction(size_average: bool | None, reduce: bool | None, emit_warning: bool = True) -> str:
-    """Translate the old arguments `size_average` and `reduce` into a `reduction`."""
-    average = True if size_average is None else size_average
-    result = "none" if reduce is False else "mean" if average else "sum"
-    if emit_warning:
-        warnings.warn(
-            f"size_average and reduce args will be deprecated, please use reduction='{result}' instead.",
-            stacklevel=4,
-        )
-    return result
 
 
 def _pick(reduction: str, size_average: bool | None, reduce: bool | None) -> str:
     if size_average is not None or reduce is not None:
-        return legacy_reduction(size_average, reduce)
+        return legacy_reduction(size_average, reduce, depth=2)
     return reduction
 
 
@@ -55,36 +44,6 @@ def _weighted(loss: Tensor, weight: Tensor, reduction: str) -> Tensor:
     if reduction == "mean":
         return weighted.sum() / weight.expand_as(loss).sum()
     return _reduce(weighted, reduction)
-
-
-def cross_entropy(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    size_average: bool | None = None,
-    ignore_index: int = -100,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-    label_smoothing: float = 0.0,
-) -> Tensor:
-    """Cross entropy between logits (N, C, ...) and class indices (N, ...) or probabilities (N, C, ...)."""
-    if size_average is not None or reduce is not None:
-        reduction = legacy_reduction(size_average, reduce)
-    return _C.cross_entropy(input, target, weight, reduction, ignore_index, label_smoothing)
-
-
-def nll_loss(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    size_average: bool | None = None,
-    ignore_index: int = -100,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """Minus the log-probability (N, C, ...) of the class indices (N, ...)."""
-    reduction = _pick(reduction, size_average, reduce)
-    return _C.nll_loss(input, target, weight, reduction, ignore_index)
 
 
 def mse_loss(

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..._C import Tensor
+from ..._reduction import legacy_reduction
 from .. import functional as F
-from .._functional.loss import legacy_reduction
 from .distance import PairwiseDistance
 from .module import Module
 
@@ -43,7 +43,7 @@ class _Loss(Module):
     def __init__(self, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> None:
         super().__init__()
         if size_average is not None or reduce is not None:
-            reduction = legacy_reduction(size_average, reduce)
+            reduction = legacy_reduction(size_average, reduce, depth=2)
         self.reduction = reduction
 
 
