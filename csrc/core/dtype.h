@@ -9,10 +9,9 @@ namespace tapegrad {
 enum class DType : uint8_t { bool_, uint8, int8, int16, int32, int64, float32, float64 };
 enum class Category : uint8_t { boolean, integral, floating };
 
-constexpr int item_size(DType dtype) {
-  constexpr int sizes[] = {1, 1, 1, 2, 4, 8, 4, 8};
-  return sizes[static_cast<int>(dtype)];
-}
+// Not inside the function, which would write it to the stack in every call.
+inline constexpr uint8_t kItemSizes[] = {1, 1, 1, 2, 4, 8, 4, 8};
+constexpr int item_size(DType dtype) { return kItemSizes[static_cast<int>(dtype)]; }
 constexpr Category category(DType dtype) {
   return dtype == DType::bool_   ? Category::boolean
          : dtype <= DType::int64 ? Category::integral

@@ -66,10 +66,11 @@ inline Tensor without_memory(IntSpan shape, DType dtype) {
   int64_t numel = 1, stride = 1;
   bool overflow = false;
   for (int i = rank; i-- > 0;) {
-    sizes[i] = shape[static_cast<size_t>(i)];
+    const int64_t size = shape[static_cast<size_t>(i)];
+    sizes[i] = size;
     strides[i] = stride;
-    numel *= sizes[i];
-    overflow |= __builtin_mul_overflow(stride, std::max<int64_t>(sizes[i], 1), &stride);
+    numel *= size;
+    overflow |= __builtin_mul_overflow(stride, std::max<int64_t>(size, 1), &stride);
   }
   overflow |= __builtin_mul_overflow(stride, item_size(dtype), &stride);
   if (overflow) [[unlikely]]

@@ -17,7 +17,7 @@ std::string ElementwiseNode<Op>::name() const {
 
 template <class Op>
 void ElementwiseNode<Op>::capture(std::span<const Operand> operands, bool clone_first, unsigned duals) {
-  constexpr unsigned uses[] = {Op::uses_a, Op::uses_b, Op::uses_c};
+  static constexpr unsigned uses[] = {Op::uses_a, Op::uses_b, Op::uses_c};
   unsigned needed = 0;
   for (int i = 0; i < Op::arity; ++i) {
     if (!operands[i].is_tensor() || uses[i] == kNone) continue;

@@ -123,8 +123,9 @@ struct Factor {
 };
 
 Matrices as_matrix(const Factor& factor) {
-  const Matrices m = as_matrix(factor.tensor);
-  return factor.transposed ? Matrices{m.columns, m.rows, m.column_stride, m.row_stride} : m;
+  const Tensor& t = factor.tensor;
+  const int row = t.dim() - 2 + factor.transposed, column = t.dim() - 1 - factor.transposed;
+  return {t.shape()[row], t.shape()[column], t.strides()[row], t.strides()[column]};
 }
 
 Tensor mm_values(const Factor& a, const Factor& b) {
@@ -332,9 +333,8 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   else
     check_same_type(x, weight);
   const int64_t inputs = weight.shape()[1], outputs = weight.shape()[0];
-  const int64_t rows = x.shape().back() == 0
-                           ? count_elements(IntSpan(x.shape()).first(static_cast<size_t>(x.dim() - 1)))
-                           : x.numel() / x.shape().back();
+  int64_t rows = 1;
+  for (int i = 0; i < x.dim() - 1; ++i) rows *= x.shape()[i];
   TG_CHECK(x.shape().back() == inputs, "mat1 and mat2 shapes cannot be multiplied (", rows, "x",
            x.shape().back(), " and ", inputs, "x", outputs, ")");
   if (bias.defined()) {

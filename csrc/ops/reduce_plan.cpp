@@ -159,7 +159,7 @@ Tensor reduce_values(ReduceOp op, const Tensor& x, DimMask mask, IntSpan result_
   }
   if (out.numel() == 0) return out;
   if (x.is_contiguous() && (mask & (mask + 1)) == 0 && x.numel() > 0) {  // the first dimensions
-    reduce_block(op, x.dtype(), x.raw(), out.raw(), centers, 1, x.numel() / out.numel(), out.numel());
+    reduce_block(op, x.dtype(), x.raw(), out.raw(), centers, 1, reduced_count(x.shape(), mask), out.numel());
     return out;
   }
   Groups groups;
