@@ -528,3 +528,44 @@ def test_sequential_does_not_write_over_what_is_weakly_referenced() -> None:
     layer = Keeps(weakref.ref)
     y = nn.Sequential(layer, nn.ReLU())(torch.ones(2))
     assert layer.kept() is None and y.tolist() == [2, 2]
+
+
+def test_sequential_finds_attributes_of_layers_as_python_does() -> None:
+    class Fixed(nn.Linear):
+        @property
+        def bias(self) -> torch.Tensor:
+            return torch.full((2,), 10.0)
+
+    x = torch.tensor([[1.0, 2.0]])
+    hidden, own, odd = (nn.Linear(2, 2) for _ in range(3))
+    own.__class__ = Fixed
+    hidden.__dict__["weight"] = torch.zeros(2, 2)
+    odd.bias = None
+    for layer in (hidden, own, odd):
+        bias = layer.bias
+        expected = x @ layer.weight.T + (0 if bias is None else bias)
+        assert torch.allclose(nn.Sequential(layer)(x), expected) and torch.allclose(layer(x), expected)
+    assert nn.Sequential(hidden)(x).tolist() == [hidden.bias.tolist()]
+    del odd.weight
+    with pytest.raises(AttributeError, match="'Linear' object has no attribute 'weight'"):
+        nn.Sequential(nn.Identity(), odd)(x)
+    odd.__dict__["weight"] = "text"
+    with pytest.raises(TypeError, match=r"linear\(\): argument 'weight'"):
+        nn.Sequential(nn.ReLU(), odd)(x)
+    with pytest.raises(RuntimeError, match="mat1 and mat2 shapes cannot be multiplied"):
+        nn.Sequential(nn.Linear(2, 3), nn.Linear(2, 3))(x)
+
+
+def test_sequential_gives_each_layer_an_object_only_where_python_sees_it() -> None:
+    seen = []
+
+    class Look(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            seen.append(x)
+            return x
+
+    x = torch.tensor([[1.0, -2.0]], requires_grad=True)
+    y = nn.Sequential(nn.Tanh(), Look(), nn.Sigmoid(), nn.Tanh(), Look())(x)
+    assert [type(t) for t in seen] == [torch.Tensor, torch.Tensor] and seen[1] is y
+    assert seen[0].tolist() == x.tanh().tolist() and y.tolist() == x.tanh().sigmoid().tanh().tolist()
+    assert nn.Sequential(nn.Tanh())(nn.Parameter(torch.zeros(1))).grad_fn.name() == "TanhBackward0"

@@ -143,7 +143,8 @@ PyObject* tensor_dict(PyObject* self, void*) {
 
 bool is_subclass_of_tensor(PyTypeObject* type) {
   if (!PyType_IsSubtype(type, tensor_type)) return false;
-  Py_XSETREF(known_subclass, reinterpret_cast<PyTypeObject*>(Py_NewRef(type)));  // so that it stays that class
+  Py_XSETREF(known_subclass,
+             reinterpret_cast<PyTypeObject*>(Py_NewRef(type)));  // so that it stays that class
   return true;
 }
 

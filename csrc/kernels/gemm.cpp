@@ -270,12 +270,13 @@ void multiply_panels(int64_t m, int64_t n, int64_t k, const Rows<T>& a, const T*
 template <class T>
 void multiply_copies(const Gemm<T>& g, const Output<T>& whole) {
   T* const panels = workspace<T>();
-  T* const rows = panels + kBlockK * kBlockColumns<T>;
-  // Copying A pays when it is read several times and does not stay in the second cache.
-  const bool copy_a = g.n > 2 * kTileVecs * Vec<T>::size && g.m > kTileRows &&
-                      g.m * g.k * int64_t(sizeof(T)) > kRowsInPlaceBytes;
-  for (int64_t j = 0; j < g.n; j += kBlockColumns<T>) {
-    const int64_t n = min(g.n - j, kBlockColumns<T>);
+  T* const rows = panels + kBlockK * kWideBlockColumns<T>;
+  // Copying A pays when it is read several times, does not stay in the second cache, and its rows have gaps.
+  const bool copy_a = g.a_col != 1 && g.n > 2 * kTileVecs * Vec<T>::size && g.m > kTileRows &&
+                      g.m * g.k * int64_t(sizeof(T)) > kColumnsInPlaceBytes;
+  const int64_t columns = copy_a ? kWideBlockColumns<T> : kBlockColumns<T>;
+  for (int64_t j = 0; j < g.n; j += columns) {
+    const int64_t n = min(g.n - j, columns);
     for_blocks_of_k(g.k, whole.at(0, j), [&](int64_t p, int64_t k, const Output<T>& out) {
       pack_columns(k, n, g.b + p * g.b_row + j * g.b_col, g.b_row, g.b_col, panels);
       for (int64_t i = 0; i < g.m; i += kBlockRows) {
@@ -292,7 +293,7 @@ void multiply_copies(const Gemm<T>& g, const Output<T>& whole) {
 /// Whether copying A and C takes less than copying B, as for a small batch times a large weight.
 template <class T>
 bool prefers_transposed(const Gemm<T>& g) {
-  constexpr int64_t room = kBlockK * kBlockColumns<T>;
+  constexpr int64_t room = kBlockK * kWideBlockColumns<T>;
   return g.b_col != 1 && g.beta == T(0) && g.k * g.n > g.k * g.m + g.m * g.n &&
          (g.k + kTransposedRows) * round_up(g.m, Vec<T>::size) <= room;
 }

@@ -15,17 +15,20 @@ constexpr int kTileRows = 4;  // 4 x 3 accumulators of 16 registers
 #endif
 constexpr int kTileVecs = 3;
 
-// A panel of kBlockK rows of B stays near the first cache, kBlockRows of A in the second.
-constexpr int64_t kBlockK = 256;
+// A block of B stays in the second cache. It is long rather than wide, because C is read and written once for
+// each kBlockK rows of it; but A, where it is copied, is copied once for each block of columns.
+constexpr int64_t kBlockK = 384;
 constexpr int64_t kBlockRows = 24 * kTileRows;
 template <class T>
-constexpr int64_t kBlockColumns = 32 * kTileVecs * Vec<T>::size;
+constexpr int64_t kBlockColumns = 12 * kTileVecs * Vec<T>::size;
+template <class T>
+constexpr int64_t kWideBlockColumns = 32 * kTileVecs * Vec<T>::size;
 constexpr int64_t kFirstCacheBytes = 32 * 1024;
 // Rows of the transposed product that are made, and put in their place, at a time.
 constexpr int64_t kTransposedRows = 64;
-// B is used in place up to this size, and A up to this one.
+// B is used in place up to this size, and columns of A up to this one; rows of A always are.
 constexpr int64_t kInPlaceBytes = 128 * 1024;
-constexpr int64_t kRowsInPlaceBytes = 512 * 1024;
+constexpr int64_t kColumnsInPlaceBytes = 512 * 1024;
 
 TAPEGRAD_INLINE constexpr int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 TAPEGRAD_INLINE constexpr int64_t round_up(int64_t a, int64_t step) { return (a + step - 1) / step * step; }
@@ -60,7 +63,7 @@ T* workspace() {
   };
   static thread_local Buffer buffer;
   if (!buffer.data) {
-    constexpr int64_t bytes = kBlockK * (kBlockColumns<T> + kBlockRows) * sizeof(T);
+    constexpr int64_t bytes = kBlockK * (kWideBlockColumns<T> + kBlockRows) * sizeof(T);
     buffer.data = aligned_alloc(64, round_up(bytes, 64));
   }
   return static_cast<T*>(buffer.data);

@@ -97,8 +97,7 @@ ClassLoss class_loss(const Tensor& x, const Tensor& base, const Tensor& target, 
       else
         total += static_cast<double>(loss);
     });
-    if (!listed)
-      *out = static_cast<T>(reduction == LossReduction::mean ? total / total_weight : total);
+    if (!listed) *out = static_cast<T>(reduction == LossReduction::mean ? total / total_weight : total);
     result.total_weight = total_weight;
   });
   return result;
