@@ -546,6 +546,9 @@ def test_sequential_finds_attributes_of_layers_as_python_does() -> None:
         expected = x @ layer.weight.T + (0 if bias is None else bias)
         assert torch.allclose(nn.Sequential(layer)(x), expected) and torch.allclose(layer(x), expected)
     assert nn.Sequential(hidden)(x).tolist() == [hidden.bias.tolist()]
+    odd.weight = None
+    with pytest.raises(TypeError, match=r"linear\(\): argument 'weight'"):
+        nn.Sequential(nn.ReLU(), odd)(x)
     del odd.weight
     with pytest.raises(AttributeError, match="'Linear' object has no attribute 'weight'"):
         nn.Sequential(nn.Identity(), odd)(x)

@@ -404,6 +404,7 @@ TensorFunction::TensorFunction(PyObject* operation) {
                                                      invoke<Tensor, T, T, T>};
   for (int i = 0; i < kMaxTensors; ++i)
     if (form.invoke == invokes[i]) count_ = i + 1;
+  required_ = form.required;
   function_ = form.function;
 }
 

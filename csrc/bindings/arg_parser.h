@@ -94,11 +94,13 @@ class TensorFunction {
   /// That of an operation's first form; false when that takes or returns anything else.
   explicit TensorFunction(PyObject* operation);
   explicit operator bool() const { return count_ > 0; }
+  /// How many of the tensors have to be given.
+  int required() const { return required_; }
   /// Optional tensors that are not given are undefined.
   Tensor operator()(const std::array<Tensor, kMaxTensors>& tensors) const;
 
  private:
-  int count_ = 0;
+  int count_ = 0, required_ = 0;
   void (*function_)() = nullptr;
 };
 

@@ -170,6 +170,7 @@ bool is_tensor_forward(PyObject* forward) {
 }
 
 bool forward_tensor(PyObject* forward, PyObject* layer, Tensor& value) {
+  const Object keep = Object::borrow(forward);  // from what looking up attributes may run
   const LayerForward& layer_forward = *as_layer_forward(forward);
   if (overriding_types_exist || profiler::active || (layer_forward.in_place && !is_unseen(value)))
     return false;
@@ -182,7 +183,7 @@ bool forward_tensor(PyObject* forward, PyObject* layer, Tensor& value) {
     PyObject* attribute = attributes[i].get();
     if (is_tensor(attribute))
       tensors[i + 1] = get_tensor(attribute);
-    else if (attribute != Py_None)
+    else if (attribute != Py_None || i + 1 < layer_forward.function.required())
       return false;
   }
   tensors[0] = std::move(value);
