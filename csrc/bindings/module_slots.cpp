@@ -212,12 +212,15 @@ bool get_attributes(PyObject* self, PyObject* const* names, Object* values, Py_s
   // Of a layer they are parameters, which are looked for at once in their table: neither the class nor the
   // instance has an attribute of that name then.
   PyTypeObject* type = Py_TYPE(self);
-  PyObject* attributes = type->tp_getattro == get_attribute ? attributes_of(self) : nullptr;
-  PyObject* parameters = attributes ? table_of(attributes, member_tables.front()) : nullptr;
+  // Held, because a property may replace them.
+  const Object attributes =
+      Object::borrow(type->tp_getattro == get_attribute ? attributes_of(self) : nullptr);
+  const Object parameters =
+      Object::borrow(attributes ? table_of(attributes.get(), member_tables.front()) : nullptr);
   for (Py_ssize_t i = 0; i < count; ++i) {
-    PyObject* found = parameters ? PyDict_GetItemWithError(parameters, names[i]) : nullptr;
+    PyObject* found = parameters ? PyDict_GetItemWithError(parameters.get(), names[i]) : nullptr;
     const bool hidden =
-        found && (_PyType_Lookup(type, names[i]) || PyDict_Contains(attributes, names[i]) != 0);
+        found && (_PyType_Lookup(type, names[i]) || PyDict_Contains(attributes.get(), names[i]) != 0);
     values[i] = found && !hidden ? Object::borrow(found) : Object::steal(PyObject_GetAttr(self, names[i]));
     if (!values[i]) return false;
   }
