@@ -17,10 +17,10 @@ constexpr int kTileVecs = 3;
 
 // A block of B stays in the second cache. It is long rather than wide, because C is read and written once for
 // each kBlockK rows of it; but A, where it is copied, is copied once for each block of columns.
-constexpr int64_t kBlockK = 384;
+constexpr int64_t kBlockK = 512;
 constexpr int64_t kBlockRows = 24 * kTileRows;
 template <class T>
-constexpr int64_t kBlockColumns = 12 * kTileVecs * Vec<T>::size;
+constexpr int64_t kBlockColumns = 8 * kTileVecs * Vec<T>::size;
 template <class T>
 constexpr int64_t kWideBlockColumns = 32 * kTileVecs * Vec<T>::size;
 constexpr int64_t kFirstCacheBytes = 32 * 1024;
