@@ -333,8 +333,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   else
     check_same_type(x, weight);
   const int64_t inputs = weight.shape()[1], outputs = weight.shape()[0];
-  int64_t rows = 1;
-  for (int i = 0; i < x.dim() - 1; ++i) rows *= x.shape()[i];
+  const int64_t rows = count_elements(IntSpan(x.shape()).first(static_cast<size_t>(x.dim() - 1)));
   TG_CHECK(x.shape().back() == inputs, "mat1 and mat2 shapes cannot be multiplied (", rows, "x",
            x.shape().back(), " and ", inputs, "x", outputs, ")");
   if (bias.defined()) {

@@ -109,8 +109,7 @@ Tensor logsumexp_values(const Tensor& input, DimMask mask, IntSpan result_shape)
   m.n = reduced_count(input.shape(), mask);
   m.inner = 1;
   for (int i = last + 1; neighbours && i < input.dim(); ++i) m.inner *= input.shape()[i];
-  for (int i = 0; neighbours && i < first; ++i) m.outer *= input.shape()[i];
-  if (!neighbours) m.outer = x.numel() / m.n;
+  m.outer = x.numel() / (m.n * m.inner);
   const auto kernel = kernels->softmax.logsumexp[kernel_index(x.dtype())];
   const int64_t item = x.item_size();
   for_outer(m, [&](int64_t o, int64_t count) {
